@@ -1,0 +1,320 @@
+"""Reads, checks and extends the coding book: the CSV files of an `anchors/` folder.
+
+Every file opens with two comment lines (`# ...`) on what belongs there, then a header row. A row whose first
+cell starts with `#` is a comment.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedcode.errors import BookError
+from embedcode.types import NEGATIVE, WORK, Anchor, Code, CodingBook, Facet, Profile, Term, Tool
+from embedcode.words import find_words
+
+LANGUAGES = ("en", "nl")
+TOOL_MATCHES = ("any", "case", "context")
+OTHER_TOOL = "OTHER"
+FAMILIES = ("", *WORK, "title", "helper")
+
+_COLUMNS = {
+    "profiles.csv": ("profile", "definition"),
+    "codes.csv": ("code", "name", "definition"),
+    "phrases": ("phrase", "facet", "language", "note"),
+    "negatives.csv": ("phrase", "kind", "language", "note"),
+    "facets.csv": ("facet", "both", "family", "definition"),
+    "terms.csv": ("term", "facet", "language", "note"),
+    "tools.csv": ("tool", "code", "aliases", "match", "for", "against", "note"),
+    "glossary_nl_en.csv": ("nl", "en"),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong in the coding book.
+
+    Attributes:
+        file: Path of the file, relative to the anchors folder.
+        line: Line in the file, counted from 1; 0 where the file as a whole is meant.
+    """
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+@dataclass(frozen=True)
+class _Row:
+    file: str
+    line: int
+    cells: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+
+def read_book(folder: Path) -> CodingBook:
+    """Read a coding book.
+
+    Raises:
+        BookError: If there is no such folder, or anything in it is not sound; names file and line of each
+            problem.
+    """
+    book, problems = inspect_book(folder)
+    if problems:
+        listed = "\n".join(f"  {p}" for p in problems[:20])
+        more = f"\n  ... and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise BookError(
+            f"The coding book in {folder} has {len(problems)} problem(s):\n{listed}{more}\n"
+            "Correct them in the files, then run `embedcode anchors check`."
+        )
+    return book
+
+
+def inspect_book(folder: Path) -> tuple[CodingBook, list[Problem]]:
+    """Read a coding book and list what is wrong with it.
+
+    Rows with a problem are left out of the book.
+
+    Raises:
+        BookError: If the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise BookError(
+            f"Found no folder {folder}; expected a coding book (codes.csv, phrases/TASK1.csv, ...). "
+            "Name one with --anchors, or copy the one of the package with `embedcode anchors copy DIR`."
+        )
+    reader = _Reader(folder)
+    profiles = tuple(Profile(r["profile"], r["definition"]) for r in reader.unique("profiles.csv", "profile"))
+    codes = tuple(Code(r["code"], r["name"], r["definition"]) for r in reader.unique("codes.csv", "code"))
+    anchors = reader.anchors({c.code for c in codes})
+    facets = reader.facets()
+    terms = reader.terms({f.name: f for f in facets})
+    tools = reader.tools({c.code for c in codes if c.group == "TECH"})
+    return CodingBook(profiles, codes, anchors, facets, terms, tools), reader.problems
+
+
+class _Reader:
+    """Reads the files of one folder and collects the problems found on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.problems: list[Problem] = []
+
+    def report(self, row: _Row, message: str) -> None:
+        self.problems.append(Problem(row.file, row.line, message))
+
+    def rows(self, name: str, kind: str | None = None) -> Iterator[_Row]:
+        """The rows of a file, stripped; rows of another width or with an empty first cell are reported."""
+        columns = _COLUMNS[kind or name]
+        text = self._text(name)
+        if text is None:
+            return
+        lines = csv.reader(io.StringIO(text, newline=""))
+        header: list[str] | None = None
+        try:
+            for cells in lines:
+                if not any(c.strip() for c in cells) or cells[0].lstrip().startswith("# "):
+                    continue
+                if header is None:
+                    header = [c.strip() for c in cells]
+                    missing = [c for c in columns if c not in header]
+                    if missing:
+                        message = f"found the columns {', '.join(header)}; expected {', '.join(columns)}"
+                        self.problems.append(Problem(name, lines.line_num, message))
+                        return
+                    continue
+                # Spreadsheets drop trailing empty cells.
+                cells += [""] * (len(header) - len(cells))
+                row = _Row(name, lines.line_num, dict(zip(header, map(str.strip, cells), strict=False)))
+                if len(cells) > len(header) and any(c.strip() for c in cells[len(header) :]):
+                    self.report(row, f"found {len(cells)} cells, expected {len(header)}; is a comma not in quotes?")
+                elif not row[columns[0]]:
+                    self.report(row, f"empty {columns[0]}; write one or delete the row")
+                else:
+                    yield row
+        except csv.Error as error:
+            self.problems.append(Problem(name, lines.line_num, f"not readable as CSV ({error})"))
+        if header is None:
+            self.problems.append(Problem(name, 0, f"no header row; expected the columns {', '.join(columns)}"))
+
+    def _text(self, name: str) -> str | None:
+        path = self.folder / name
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            self.problems.append(Problem(name, 0, "file is missing; restore it or copy it from the package"))
+            return None
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            message = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as 'CSV UTF-8'"
+            self.problems.append(Problem(name, line, message))
+            return None
+
+    def unique(self, name: str, column: str) -> Iterator[_Row]:
+        seen: dict[str, int] = {}
+        for row in self.rows(name):
+            if row[column] in seen:
+                self.report(row, f"{column} '{row[column]}' stands in line {seen[row[column]]} already")
+                continue
+            seen[row[column]] = row.line
+            yield row
+
+    def anchors(self, codes: set[str]) -> tuple[Anchor, ...]:
+        found: list[Anchor] = []
+        seen: dict[tuple[str, ...], _Row] = {}
+        files = sorted(p.name for p in (self.folder / "phrases").glob("*.csv"))
+        for name in files:
+            if name.removesuffix(".csv") not in codes:
+                message = f"no code '{name.removesuffix('.csv')}' in codes.csv; add it there or rename the file"
+                self.problems.append(Problem(f"phrases/{name}", 0, message))
+        sources = [(f"phrases/{n}", n.removesuffix(".csv"), "phrases", "facet") for n in files]
+        sources.append(("negatives.csv", NEGATIVE, "negatives.csv", "kind"))
+        for name, code, kind, facet in sources:
+            if code != NEGATIVE and code not in codes:
+                continue
+            for row in self.rows(name, kind):
+                words = tuple(find_words(row["phrase"]))
+                if not words:
+                    self.report(row, f"phrase '{row['phrase']}' has no word")
+                elif words in seen:
+                    other = seen[words]
+                    under = "the same phrase" if other.file == name else "the same phrase under another code"
+                    self.report(row, f"{under} stands in {other.file}:{other.line}")
+                elif not row[facet]:
+                    self.report(row, f"phrase '{row['phrase']}' has no {facet}")
+                elif row["language"] not in LANGUAGES:
+                    self.report(row, f"language '{row['language']}'; expected one of {', '.join(LANGUAGES)}")
+                else:
+                    seen[words] = row
+                    found.append(anchor(code, row["phrase"], row[facet], row["language"]))
+        return tuple(found)
+
+    def facets(self) -> tuple[Facet, ...]:
+        rows = list(self.unique("facets.csv", "facet"))
+        single = {r["facet"] for r in rows if not r["both"]}
+        found = []
+        for row in rows:
+            both = tuple(p.strip() for p in row["both"].split("+")) if row["both"] else None
+            if row["family"] not in FAMILIES:
+                self.report(row, f"family '{row['family']}'; expected one of {', '.join(FAMILIES[1:])}, or none")
+            elif both and (len(both) != 2 or not single.issuperset(both)):
+                message = f"both is '{row['both']}'; expected two facets with terms of their own, as in 'a+b'"
+                self.report(row, message)
+            else:
+                pair = (both[0], both[1]) if both else None
+                found.append(Facet(row["facet"], row["definition"], pair, row["family"]))
+        return tuple(found)
+
+    def terms(self, facets: dict[str, Facet]) -> tuple[Term, ...]:
+        found: list[Term] = []
+        seen: dict[tuple[str, str], int] = {}
+        for row in self.rows("terms.csv"):
+            term, facet = row["term"], row["facet"]
+            stem = term.removesuffix("*")
+            if "*" in stem or not stem:
+                self.report(row, f"term '{term}' has a stray wildcard; only one star at the very end may stand")
+            elif " ".join(find_words(stem)) != stem:
+                plain = " ".join(find_words(stem)) + "*" * (stem != term)
+                self.report(row, f"term '{term}' is not in plain form; expected '{plain}'")
+            elif facet not in facets:
+                self.report(row, f"unknown facet '{facet}'; add it to facets.csv or correct it")
+            elif facets[facet].both:
+                self.report(row, f"facet '{facet}' is a pair of facets and takes no terms of its own")
+            elif (term, facet) in seen:
+                self.report(row, f"term '{term}' stands in line {seen[term, facet]} already")
+            elif row["language"] not in LANGUAGES:
+                self.report(row, f"language '{row['language']}'; expected one of {', '.join(LANGUAGES)}")
+            else:
+                seen[term, facet] = row.line
+                found.append(Term(term, facet, row["language"]))
+        return tuple(found)
+
+    def tools(self, codes: set[str]) -> tuple[Tool, ...]:
+        found: list[Tool] = []
+        seen: dict[str, str] = {}
+        for row in self.unique("tools.csv", "tool"):
+            match = row["match"] or "any"
+            aliases = _split(row["aliases"])
+            clash = [a for a in (row["tool"], *aliases) if a in seen]
+            if row["code"] not in codes and row["code"] != OTHER_TOOL:
+                self.report(row, f"unknown code '{row['code']}'; expected a TECH code of codes.csv or {OTHER_TOOL}")
+            elif match not in TOOL_MATCHES:
+                self.report(row, f"match '{match}'; expected one of {', '.join(TOOL_MATCHES)}")
+            elif clash:
+                self.report(row, f"spelling '{clash[0]}' belongs to '{seen[clash[0]]}' already")
+            else:
+                seen.update(dict.fromkeys((row["tool"], *aliases), row["tool"]))
+                pro, con = _split(row["for"]), _split(row["against"])
+                found.append(Tool(row["tool"], row["code"], aliases, match, pro, con))
+        return tuple(found)
+
+
+def _split(cell: str) -> tuple[str, ...]:
+    return tuple(a for a in (a.strip() for a in cell.split("|")) if a)
+
+
+def anchor(code: str, phrase: str, facet: str, language: str) -> Anchor:
+    """An anchor with its id made: the code and the first 8 hexadecimal digits of the phrase's SHA-256."""
+    digest = hashlib.sha256(phrase.encode()).hexdigest()[:8]
+    return Anchor(f"{code}-{digest}", code, phrase, facet, language)
+
+
+def read_glossary(folder: Path) -> dict[str, str]:
+    """The Dutch-English glossary that starts the vectors of Dutch words: word to English gloss.
+
+    Raises:
+        BookError: If the file is missing or not sound.
+    """
+    reader = _Reader(folder)
+    glossary = {r["nl"]: r["en"] for r in reader.rows("glossary_nl_en.csv")}
+    if reader.problems:
+        raise BookError("\n".join(map(str, reader.problems)))
+    return glossary
+
+
+def book_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of a coding book's CSV files."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.csv"), key=lambda p: p.relative_to(folder).as_posix()):
+        data = path.read_bytes()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(data)}\0".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def add_row(folder: Path, name: str, cells: Sequence[str]) -> None:
+    """Append a row to a file of the coding book; the file is whole at any moment.
+
+    Raises:
+        BookError: If the row is not sound; the file is then left as it was.
+    """
+    path = folder / name
+    before = path.read_bytes() if path.exists() else b""
+    _, old = inspect_book(folder)
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
+    glue = b"" if before.endswith(b"\n") or not before else b"\n"
+    _replace(path, before + glue + out.getvalue().encode())
+    _, new = inspect_book(folder)
+    added = [p for p in new if p not in old]
+    if added:
+        _replace(path, before)
+        raise BookError("\n".join(f"Not added: {p.message}" for p in added))
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_bytes(data)
+    os.replace(temporary, path)

@@ -1,0 +1,279 @@
+"""Builds a bundle: anchors, an embedder and labelled ads in; vectors, calibration, thresholds and head out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedcode.analysis import Reader, Reading, Scorer, Vectors, embed, evidence, feature_space
+from embedcode.bundle import Bundle, EmbedderSpec
+from embedcode.codes import CodeModel, Floats, fit_codes
+from embedcode.embedder import FoldTables, StaticEmbedder
+from embedcode.errors import BookError
+from embedcode.features import Evidence
+from embedcode.gold import GoldAd
+from embedcode.head import fit_head
+from embedcode.labelled import Labelled, read_labelled
+from embedcode.types import Anchor, CodingBook, Embedder
+from embedcode.vectors import quantise
+
+
+@dataclass(frozen=True)
+class Model:
+    """An embedder and, where it was trained on the labelled ads, what it would be without each fold of them."""
+
+    embedder: Embedder
+    spec: EmbedderSpec
+    folds: FoldTables | None = None
+
+    def parts(self, count: int) -> list[Embedder]:
+        """The embedder for each fold of the labelled ads."""
+        if self.folds is None or not isinstance(self.embedder, StaticEmbedder):
+            return [self.embedder] * count
+        return [self.folds.embedder(self.embedder, fold) for fold in range(count)]
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A labelled ad whose cross-validated profile a rebuild changed."""
+
+    id: str
+    gold: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a build measured.
+
+    Attributes:
+        kappa: Cross-validated, for the head.
+        kappa_before: Of the bundle that was replaced; None without one.
+        flips: Labelled ads that changed profile.
+        unmeasured: Terms that the labelled ads were not searched for: they count with their facet's weight.
+        embedded: Anchors whose vectors had to be computed.
+    """
+
+    kappa: float
+    kappa_before: float | None
+    flips: tuple[Flip, ...]
+    unmeasured: tuple[str, ...]
+    embedded: int
+
+
+def label(book: CodingBook, ads: Sequence[GoldAd], folds: NDArray[np.int64], model: Model) -> Labelled:
+    """Read coded ads and embed them, each by the embedder that has not seen its fold."""
+    labelled, reading = read_labelled(book, ads, folds)
+    return labelled.with_vectors(fold_vectors(model, labelled, reading))
+
+
+def fold_vectors(model: Model, labelled: Labelled, reading: Reading) -> Vectors:
+    """Vectors of the labelled ads, each by the embedder that has not seen the ad's fold."""
+    parts = model.parts(int(labelled.fold.max()) + 1)
+    if all(p is parts[0] for p in parts):
+        return embed(parts[0], reading)
+    out: Vectors | None = None
+    for fold, part in enumerate(parts):
+        vectors = embed(part, reading)
+        if out is None:
+            out = vectors
+        mine = labelled.segment_fold == fold
+        out.whole[mine] = vectors.whole[mine]
+        out.clauses[mine[out.clause_of]] = vectors.clauses[mine[out.clause_of]]
+    assert out is not None
+    return out
+
+
+@dataclass(frozen=True)
+class _Fit:
+    scorer: Scorer
+    anchor_vectors: NDArray[np.int8]
+    codes: CodeModel
+    evidence: Evidence
+    embedded: int
+
+
+def build(
+    book: CodingBook,
+    book_hash: str,
+    model: Model,
+    labelled: Labelled,
+    *,
+    tool_precision: Mapping[str, float],
+    previous: Bundle | None = None,
+    reuse_vectors: bool = True,
+) -> tuple[Bundle, Report]:
+    """Build a bundle.
+
+    Args:
+        book: The coding book.
+        book_hash: `book.book_hash` of its files.
+        model: The embedder.
+        labelled: The labelled ads, embedded by it.
+        tool_precision: Share of tool mentions that are right, by `Tool.match`.
+        previous: The bundle to compare with.
+        reuse_vectors: Whether to take the vectors of unchanged anchors from it (it must have the same embedder).
+
+    Raises:
+        BookError: A profile or code has no labelled ads.
+    """
+    profiles = tuple(p.name for p in book.profiles)
+    check_labels(book, labelled)
+    fit = fit_anchors(book, model, labelled, previous if reuse_vectors else None)
+    features = feature_space(book, fit.scorer).compute(fit.evidence)
+    target = np.array([profiles.index(p) for p in labelled.profiles])
+    head, crossed = fit_head(features, target, labelled.weight, labelled.fold, profiles)
+    predicted = [profiles[i] for i in crossed.argmax(axis=1)]
+    kappa = cohen_kappa(labelled.profiles, predicted)
+    before = previous.figures.get("cross_validated") if previous else None
+    flips: list[Flip] = []
+    if isinstance(before, dict):
+        rows = zip(labelled.ids, labelled.profiles, predicted, strict=True)
+        flips = [Flip(i, g, before[i], p) for i, g, p in rows if i in before and before[i] != p]
+    figures = {
+        "labelled_ads": len(labelled.ids),
+        "kappa": round(kappa, 4),
+        "thresholds": dict(zip(fit.codes.codes, fit.codes.thresholds.tolist(), strict=True)),
+        "cross_validated": dict(zip(labelled.ids, predicted, strict=True)),
+    }
+    static = model.embedder if isinstance(model.embedder, StaticEmbedder) else None
+    bundle = Bundle(
+        book, book_hash, fit.anchor_vectors, fit.codes, head, tool_precision, model.spec, static, model.folds,
+        labelled, figures,
+    )  # fmt: skip
+    searched = set(labelled.terms)
+    unmeasured = tuple(dict.fromkeys(t.term for t in book.terms if t.term not in searched))
+    kappa_before = previous.figures.get("kappa") if previous else None
+    return bundle, Report(kappa, kappa_before, tuple(flips), unmeasured, fit.embedded)
+
+
+def check_labels(book: CodingBook, labelled: Labelled) -> None:
+    """Check that every profile and code can be learnt.
+
+    Raises:
+        BookError: A profile or code has no labelled ads, or the labelled ads have one that the book lacks.
+    """
+    profiles = {p.name for p in book.profiles}
+    wanted = {a.code for a in book.anchors} & {c.code for c in book.codes}
+    lacking = sorted(profiles - set(labelled.profiles)) + sorted(wanted - set(labelled.codes))
+    if lacking:
+        raise BookError(
+            f"No labelled ads for {', '.join(lacking)}. A new profile or code needs ads that carry it: "
+            "run `embedcode build --gold ADS.parquet`."
+        )
+    unknown = sorted(set(labelled.profiles) - profiles) + sorted(set(labelled.codes) - wanted)
+    if unknown:
+        raise BookError(
+            f"The labelled ads carry {', '.join(unknown)}, which the coding book lacks or has no anchors for. "
+            "Put it back, or give ads coded by this book: `embedcode build --gold ADS.parquet`."
+        )
+
+
+def fit_anchors(book: CodingBook, model: Model, labelled: Labelled, previous: Bundle | None = None) -> _Fit:
+    """Compare the labelled ads with the anchors and fit calibration and thresholds of the codes."""
+    vectors, embedded = anchor_vectors(book.anchors, model.embedder, previous)
+    scorer = Scorer(book.anchors, vectors)
+    pools = scorer.pools
+    n, m = len(labelled.ad), len(labelled.vectors.clause_of)
+    whole, clauses = np.zeros((n, len(pools.codes) + 1)), np.zeros((m, len(pools.codes) + 1))
+    sums = np.zeros((n, len(pools.names)))
+    parts = model.parts(int(labelled.fold.max()) + 1)
+    for fold, part in enumerate(parts):
+        local = scorer
+        if part is not model.embedder:
+            local = Scorer(book.anchors, quantise(part.embed([a.phrase for a in book.anchors])))
+        mine = labelled.segment_fold == fold
+        mine_clauses = mine[labelled.vectors.clause_of]
+        subset = Vectors(
+            labelled.vectors.whole[mine],
+            labelled.vectors.clauses[mine_clauses],
+            labelled.vectors.clause_of[mine_clauses],
+        )
+        found = local.strengths(subset)
+        whole[mine], sums[mine], clauses[mine_clauses] = found.whole, found.sums, found.clauses
+    order = [labelled.codes.index(c) for c in pools.codes]
+    codes = fit_codes(
+        pools.codes, whole, clauses, labelled.vectors.clause_of, labelled.labels[:, order], labelled.known[:, order]
+    )
+    probabilities = codes.probabilities(whole, clauses, labelled.vectors.clause_of)
+    tools = {t.name: i for i, t in enumerate(book.tools)}
+    names = ((ad, tools.get(labelled.tools[tool])) for ad, tool in labelled.named.tolist())
+    named = [(ad, tool) for ad, tool in names if tool is not None]
+    current = replace(labelled, hits=labelled.current_hits(book))
+    aggregated = evidence(book, current, named, scorer.with_facets(probabilities, sums))
+    return _Fit(scorer, vectors, codes, aggregated, embedded)
+
+
+def anchor_vectors(
+    anchors: Sequence[Anchor], embedder: Embedder, previous: Bundle | None
+) -> tuple[NDArray[np.int8], int]:
+    """Quantised vectors of anchors; those of unchanged phrases are taken from the previous bundle.
+
+    Returns:
+        The vectors, shape (n_anchors, dimension), and how many had to be computed.
+    """
+    known: dict[str, NDArray[np.int8]] = {}
+    if previous and previous.anchor_vectors.shape[1] == embedder.dimension:
+        rows = zip(previous.book.anchors, previous.anchor_vectors, strict=True)
+        known = {a.phrase: v for a, v in rows}
+    fresh = [a.phrase for a in anchors if a.phrase not in known]
+    if fresh:
+        known.update(zip(fresh, quantise(embedder.embed(fresh)), strict=True))
+    return np.stack([known[a.phrase] for a in anchors]), len(fresh)
+
+
+def tool_precision(book: CodingBook, ads: Sequence[GoldAd]) -> dict[str, float]:
+    """Share of tool mentions that the coders made too, by how the tool is matched (`Tool.match`).
+
+    Tools that only some of the coders found do not count; one pseudo-count each way.
+    """
+    right: Counter[str] = Counter(("any", "case", "context"))
+    total: Counter[str] = Counter(dict.fromkeys(right, 2))
+    reading = Reader(book).read([a.text for a in ads])
+    seen: set[tuple[int, int]] = set()
+    for number, _, start, end, tool in reading.mentions:
+        entry = book.tools[tool]
+        if (number, tool) in seen or entry.code == "OTHER":
+            continue
+        seen.add((number, tool))
+        ad = ads[number]
+        spelt = {frozenset(_parts(n)) for n in (entry.name, ad.text[start:end])}
+        same = [t for t in ad.tools if any(s <= _parts(t.name) or s >= _parts(t.name) for s in spelt)]
+        if same and all(t.coders < ad.coders for t in same):
+            continue
+        total[entry.match] += 1
+        right[entry.match] += any(t.coders == ad.coders for t in same)
+    return {k: round(right[k] / total[k], 4) for k in sorted(total)}
+
+
+def _parts(name: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z0-9+#]+", name.lower()))
+
+
+def cohen_kappa(first: Sequence[str], second: Sequence[str]) -> float:
+    """Cohen's kappa (Cohen 1960) of two codings; nan where both use one and the same label throughout."""
+    labels = sorted({*first, *second})
+    number = {name: i for i, name in enumerate(labels)}
+    table = np.zeros((len(labels), len(labels)))
+    for a, b in zip(first, second, strict=True):
+        table[number[a], number[b]] += 1
+    total = table.sum()
+    observed = np.trace(table) / total
+    expected = (table.sum(axis=0) * table.sum(axis=1)).sum() / total**2
+    return float((observed - expected) / (1 - expected)) if expected < 1 else float("nan")
+
+
+def macro_f1(fit: CodeModel, probabilities: Floats, labels: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:
+    """Mean F1 over codes at their thresholds, disagreements left out."""
+    given = fit.given(probabilities)
+    scores = []
+    for i in range(len(fit.codes)):
+        g, y = given[known[:, i], i], labels[known[:, i], i]
+        scores.append(2 * (g & y).sum() / max(1, g.sum() + y.sum()))
+    return float(np.mean(scores))

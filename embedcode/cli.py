@@ -1,0 +1,467 @@
+"""The command line. Each command is a thin shell over a function; only this module prints and exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from embedcode._version import __version__
+from embedcode.errors import EmbedcodeError, InputError
+
+# Imports that take long stand inside the commands, so that each command loads only what it needs.
+
+
+class _Group(TyperGroup):
+    """Turns errors into messages and exit statuses."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EmbedcodeError as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(error.exit_status) from error
+        except KeyboardInterrupt:
+            typer.echo("Stopped.", err=True)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Code job advertisements with a coding book, locally, with evidence for every decision.",
+)
+anchors_app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode="markdown", help="Curate the coding book: check, list, add, copy."
+)
+app.add_typer(anchors_app, name="anchors")
+
+Index = Annotated[str, typer.Option("--index", help="Bundle: a folder, or a name under indexes/.")]
+Anchors = Annotated[Path | None, typer.Option("--anchors", help="Folder of the coding book.")]
+Model = Annotated[str | None, typer.Option("--model", help="Folder of the embedder, where it is not in the bundle.")]
+Download = Annotated[bool, typer.Option("--download", help="Allow the embedder to be fetched from the hub.")]
+TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column with the text of the ad.")]
+TitleColumn = Annotated[str | None, typer.Option("--title-column", help="Column with its title.")]
+IdColumn = Annotated[str | None, typer.Option("--id-column", help="Column with its identifier.")]
+Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of CSV and JSON Lines.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"embedcode {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Code job advertisements with a coding book, locally, with evidence for every decision."""
+    # One thread per process: workers are processes. Must be set before numpy is loaded.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"
+
+
+@app.command()
+def classify(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the coded ads.")],
+    index: Index = "default",
+    anchors: Anchors = None,
+    text_column: TextColumn = None,
+    title_column: TitleColumn = None,
+    id_column: IdColumn = None,
+    keep: Annotated[str, typer.Option("--keep", help="Input columns to pass on, parted by commas; all for all.")] = "",
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = max(1, os.cpu_count() or 1),
+    rows_per_part: Annotated[int, typer.Option("--rows-per-part", min=1, help="Rows of each part file.")] = 1000,
+    encoding: Encoding = "utf-8",
+    restart: Annotated[bool, typer.Option("--restart", help="Delete the coded ads in the folder first.")] = False,
+    model: Model = None,
+    download: Download = False,
+) -> None:
+    """Code ads: Parquet, CSV or JSON Lines in, a folder of Parquet parts out.
+
+    Example: `embedcode classify ads.parquet -o coded --keep date,sector`
+
+    First look: `embedcode classify ads.csv -o look --text-column description --limit 100`
+    """
+    from embedcode import run as running
+    from embedcode import show
+    from embedcode.documents import Columns, Source
+
+    kept = tuple(k.strip() for k in keep.split(",") if k.strip())
+    source = Source.open(inputs, Columns(text_column, title_column, id_column, kept), encoding=encoding, limit=limit)
+    bundled = running.Bundled(index, str(anchors) if anchors else None, model, download)
+    running.prepare(output, restart=restart)
+    with _progress("ads coded") as advance:
+        done = running.run(source, output, bundled, workers=workers, rows_per_part=rows_per_part, progress=advance)
+    console = _console()
+    console.print(
+        show.counts(
+            f"{done.rows:,} ads, {done.rows / max(done.seconds, 1e-9):,.0f} a second → {output}",
+            _ordered(done.profiles),
+        )
+    )
+    if done.failed:
+        reasons = "; ".join(f"{n:,} × {reason}" for reason, n in done.errors.most_common(5))
+        typer.echo(f"{done.failed:,} ads could not be coded (column error says why): {reasons}", err=True)
+    if done.foreign:
+        languages = ", ".join(f"{k} {n:,}" for k, n in done.languages.most_common() if k not in ("en", "nl"))
+        typer.echo(
+            f"Warning: {done.foreign:,} ads are in neither English nor Dutch ({languages}); coded all the same.",
+            err=True,
+        )
+    if done.problems:
+        for problem in done.problems:
+            typer.echo(f"Not read: {problem}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    source: Annotated[
+        str, typer.Argument(metavar="AD", help="A text file, a file of ads (with --id), or - for standard input.")
+    ],
+    id: Annotated[str | None, typer.Option("--id", help="Which ad of a file of ads.")] = None,
+    title: Annotated[
+        str | None, typer.Option("--title", help="Title of the ad, where it is not its first line.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    index: Index = "default",
+    anchors: Anchors = None,
+    text_column: TextColumn = None,
+    title_column: TitleColumn = None,
+    id_column: IdColumn = None,
+    encoding: Encoding = "utf-8",
+    model: Model = None,
+    download: Download = False,
+) -> None:
+    """Explain one ad: its profile, its coded segments with their nearest anchors, and what decided.
+
+    Example: `embedcode explain ad.txt`
+
+    One ad of a file: `embedcode explain ads.parquet --id 4711 --json`
+    """
+    from embedcode import show
+    from embedcode.explain import explain as explained
+    from embedcode.loading import load
+
+    text, given = _one_ad(source, id, encoding, text_column, title_column, id_column)
+    coder = load(index, anchors=anchors, model=model, download=download)
+    found = explained(coder, text, title if title is not None else given)
+    if json:
+        typer.echo(_json(found))
+    else:
+        _console().print(show.explanation(found, {c.code: c.name for c in coder.bundle.book.codes}))
+
+
+def _one_ad(
+    source: str, wanted: str | None, encoding: str, text: str | None, title: str | None, id: str | None
+) -> tuple[str, str | None]:
+    """The text and title of the ad that is asked for."""
+    from embedcode.documents import Columns, Source, is_ads
+
+    path = Path(source)
+    if wanted is None and source == "-":
+        return sys.stdin.buffer.read().decode(encoding), None
+    if wanted is None and not is_ads(path):
+        try:
+            return path.read_bytes().decode(encoding), None
+        except OSError as error:
+            raise InputError(
+                f"Cannot read {source}: {error.strerror}. Expected a text file, or a file of ads with --id."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{source} is not {encoding}: byte {error.start} is 0x{error.object[error.start]:02x}. Name its encoding with --encoding."
+            ) from error
+    ads = Source.open([source], Columns(text, title, id), encoding=encoding)
+    ids: list[str] = []
+    for batch in ads.batches(1000):
+        found = batch.column("id").to_pylist()
+        if wanted is None:
+            ids += found[:5]
+            break
+        if wanted in found:
+            row = batch.slice(found.index(wanted), 1).to_pylist()[0]
+            if row["error"]:
+                raise InputError(f"Ad {wanted!r} cannot be coded: {row['error']}.")
+            return row["text"], row["title"]
+        ids += found[: max(0, 5 - len(ids))]
+    listed = ", ".join(ids[:5])
+    if wanted is None:
+        raise InputError(f"{source} holds many ads; say which with --id (the first are {listed}).")
+    raise InputError(f"Found no ad {wanted!r} in {source}; its first ids are {listed}.")
+
+
+@app.command()
+def build(
+    anchors: Anchors = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the bundle; the default one where none is named.")
+    ] = None,
+    gold: Annotated[Path | None, typer.Option("--gold", help="Coded ads with their texts (Parquet).")] = None,
+    embedder: Annotated[
+        str | None, typer.Option("--embedder", help="Folder or name of a sentence-transformers model.")
+    ] = None,
+    download: Download = False,
+) -> None:
+    """Build a bundle from the coding book; after an edit of anchors or terms this takes seconds.
+
+    Example: `embedcode anchors add TASK3 "fine-tune speech models" && embedcode build`
+
+    With an embedder of your own: `embedcode build --embedder my-model/ --gold coded.parquet -o indexes/mine`
+    """
+    from embedcode import show
+    from embedcode.building import rebuild
+    from embedcode.paths import find_anchors, find_index, is_shipped
+
+    book = find_anchors(anchors)
+    folder = output or find_index("default")
+    if is_shipped(folder):
+        raise InputError(f"{folder} belongs to the installed package. Name a folder of your own: --output indexes/mine")
+    found = rebuild(book, folder, gold=gold, embedder=embedder, download=download)
+    console = _console()
+    show.report(found, console)
+    console.print(f"bundle: {folder}", markup=False, highlight=False)
+
+
+@app.command()
+def train(
+    gold: Annotated[Path, typer.Argument(help="Coded ads with their texts (Parquet).")],
+    texts: Annotated[list[str], typer.Option("--texts", help="Uncoded ads, for the vocabulary.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle.")],
+    anchors: Anchors = None,
+    teacher: Annotated[
+        str, typer.Option("--teacher", help="Folder or name of the sentence-transformers teacher.")
+    ] = "all-MiniLM-L6-v2",
+    seed: Annotated[int, typer.Option("--seed", help="Of the fine-tuning.")] = 0,
+) -> None:
+    """Train the static word embedder and build a bundle with it (extra embedcode[train], minutes).
+
+    Example: `embedcode train coded.parquet --texts ads.parquet -o indexes/mine`
+    """
+    from embedcode import show
+    from embedcode.building import train_bundle
+    from embedcode.paths import find_anchors
+
+    found = train_bundle(
+        find_anchors(anchors), output, gold, texts, teacher, seed, say=lambda m: typer.echo(m, err=True)
+    )
+    show.report(found, _console())
+
+
+@app.command()
+def evaluate(
+    coded: Annotated[Path, typer.Argument(help="Coded ads: what classify wrote.")],
+    gold: Annotated[Path, typer.Argument(help="Ads coded by people (Parquet).")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    anchors: Anchors = None,
+) -> None:
+    """Agreement of coded ads with ads coded by people.
+
+    Example: `embedcode evaluate coded/ gold.parquet`
+    """
+    from embedcode import evaluate as evaluation
+    from embedcode.book import read_book
+    from embedcode.paths import find_anchors
+
+    book = read_book(find_anchors(anchors))
+    found = evaluation.evaluate(coded, gold, [p.name for p in book.profiles], [c.code for c in book.codes])
+    if json:
+        typer.echo(_json(evaluation.as_dict(found)))
+    else:
+        typer.echo(evaluation.render(found))
+
+
+@app.command("export-model")
+def export_model(
+    output: Annotated[Path, typer.Argument(help="Folder to write.")],
+    index: Index = "default",
+) -> None:
+    """Write the static embedder in the sentence-transformers StaticEmbedding layout.
+
+    Example: `embedcode export-model my-model` and then `SentenceTransformer("my-model")`
+    """
+    from embedcode.bundle import load_bundle
+    from embedcode.export import export_static
+    from embedcode.paths import find_index
+
+    export_static(load_bundle(find_index(index)), output)
+    typer.echo(f"model: {output}")
+
+
+@app.command()
+def demo() -> None:
+    """Code the example ads of the package and explain one.
+
+    Example: `embedcode demo`
+    """
+    from embedcode import show
+    from embedcode.examples import example_ads
+    from embedcode.explain import explain as explained
+    from embedcode.loading import load
+
+    ads = example_ads()
+    coder = load()
+    coded = coder.classify([a.text for a in ads], [a.title for a in ads])
+    console = _console()
+    console.print(show.coded_ads([a.title for a in ads], coded))
+    ad = ads[0]
+    console.print(f"\nWhy '{ad.title}' is coded as it is (embedcode explain):\n", markup=False)
+    console.print(
+        show.explanation(explained(coder, ad.text, ad.title), {c.code: c.name for c in coder.bundle.book.codes})
+    )
+
+
+@anchors_app.command("check")
+def anchors_check(
+    folder: Annotated[Path | None, typer.Argument(help="Folder of the coding book.")] = None,
+    index: Index = "default",
+) -> None:
+    """Check the files of the coding book; every problem is named with file and line.
+
+    Example: `embedcode anchors check`
+    """
+    from embedcode.curate import check
+    from embedcode.paths import find_anchors
+
+    book = find_anchors(folder)
+    problems, warnings = check(book, index)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}")
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    if problems:
+        typer.echo(f"{len(problems)} problem(s) in {book}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{book}: sound")
+
+
+@anchors_app.command("list")
+def anchors_list(
+    code: Annotated[str | None, typer.Argument(help="Only this code (TASK3, NEG), facet or TECH code.")] = None,
+    anchors: Anchors = None,
+    language: Annotated[str | None, typer.Option("--language", help="Only this language.")] = None,
+) -> None:
+    """List the anchors: a table of counts, or the phrases, terms or tools of one code or facet.
+
+    Example: `embedcode anchors list TASK3`
+    """
+    from embedcode.book import read_book
+    from embedcode.curate import listing, overview
+    from embedcode.paths import find_anchors
+
+    book = read_book(find_anchors(anchors))
+    lines = overview(book) if code is None else listing(book, code, language)
+    for line in lines:
+        typer.echo(line)
+
+
+@anchors_app.command("add")
+def anchors_add(
+    code: Annotated[str, typer.Argument(help="TASK1 ... SKILL5, NEG, or a facet of terms.")],
+    phrase: Annotated[str, typer.Argument(help="The phrase or term.")],
+    facet: Annotated[str | None, typer.Option("--facet", help="Facet of a phrase, kind of a negative.")] = None,
+    language: Annotated[str, typer.Option("--language", help="en or nl.")] = "en",
+    note: Annotated[str, typer.Option("--note", help="Why it is there.")] = "",
+    anchors: Anchors = None,
+) -> None:
+    """Add an anchor phrase, a negative anchor or a term to the coding book.
+
+    Example: `embedcode anchors add TASK3 "distil a language model" --facet generative`
+    """
+    from embedcode.curate import add
+    from embedcode.paths import find_anchors, is_shipped
+
+    folder = find_anchors(anchors)
+    if is_shipped(folder):
+        raise InputError(f"{folder} belongs to the installed package. Copy it first: embedcode anchors copy anchors")
+    typer.echo(add(folder, code, phrase, facet, language, note))
+    typer.echo("Rebuild to see what that changes: embedcode build")
+
+
+@anchors_app.command("copy")
+def anchors_copy(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
+    """Copy the shipped coding book, to edit it.
+
+    Example: `embedcode anchors copy anchors`
+    """
+    import shutil
+
+    from embedcode.paths import shipped
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists already and is not an empty folder. Name another.")
+    shutil.copytree(shipped() / "anchors", folder, dirs_exist_ok=True)
+    typer.echo(f"coding book: {folder}; edit the CSV files, then: embedcode build --anchors {folder} -o indexes/mine")
+
+
+def _ordered(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda x: -x[1]))
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Any]:
+    """A progress display on a terminal; nothing where the output goes elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda n: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.completed:,} " + what),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None, rate="")
+
+        def advance(n: int) -> None:
+            elapsed = bar.tasks[0].elapsed or 0
+            done = bar.tasks[0].completed + n
+            bar.update(task, advance=n, rate=f"{done / elapsed:,.0f} a second" if elapsed > 0 else "")
+
+        yield advance
+
+
+def _json(value: Any) -> str:
+    import json
+    from dataclasses import asdict, is_dataclass
+
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    return json.dumps(plain, ensure_ascii=False, indent=1)
+
+
+if __name__ == "__main__":
+    app()

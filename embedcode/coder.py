@@ -1,0 +1,287 @@
+"""Codes ads: texts or Arrow batches in, profiles with their evidence out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from embedcode.analysis import FIELDS, Reader, Reading, Scorer, Vectors, embed, evidence, feature_space
+from embedcode.bundle import Bundle
+from embedcode.coded import EVIDENCE, CodedAd, coded_ads, coded_schema
+from embedcode.codes import Floats
+from embedcode.errors import InputError
+from embedcode.language import detect
+from embedcode.neighbours import AnchorIndex
+from embedcode.types import Embedder
+
+CHUNK_ADS = 256
+CHUNK_CHARACTERS = 1_000_000
+"""Ads are coded in chunks of at most so many ads and about so many characters, which bounds memory."""
+
+NEAREST = 16
+"""Among so many nearest anchors the one is found that a piece of evidence names."""
+
+DIGITS = 4
+"""Decimals of scores, similarities and probabilities in the output."""
+
+KEPT = "keep:"
+"""Prefix of the columns of an input batch that are passed on."""
+
+NO_TEXT = "no text: null, empty or white space only"
+
+Flat = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything known of a chunk of ads.
+
+    Attributes:
+        reading: Segments, words, terms and tools.
+        vectors: Of segments and clauses.
+        probabilities: Of each code for each segment, shape (n_segments, n_codes).
+        features: Shape (n_ads, n_features).
+        profiles: Probability of each profile, shape (n_ads, n_profiles).
+    """
+
+    reading: Reading
+    vectors: Vectors
+    probabilities: Floats
+    features: Floats
+    profiles: Floats
+
+
+class Coder:
+    """Codes ads by a bundle."""
+
+    def __init__(self, bundle: Bundle, embedder: Embedder | None = None) -> None:
+        """Make a coder.
+
+        Args:
+            bundle: The bundle.
+            embedder: The embedder that the bundle was built with; None takes the one in the bundle.
+        """
+        self.bundle = bundle
+        embedder = embedder or bundle.static
+        if embedder is None:
+            raise ValueError("the bundle holds no embedder; give the one that it was built with")
+        self.embedder: Embedder = embedder
+        self.scorer = Scorer(bundle.book.anchors, bundle.anchor_vectors)
+        self.space = feature_space(bundle.book, self.scorer)
+        self.index = AnchorIndex(bundle.anchor_vectors)
+        self._reader = Reader(bundle.book)
+        self._phrases = pa.array([a.phrase for a in bundle.book.anchors], pa.string())
+        self._ids = pa.array([a.id for a in bundle.book.anchors], pa.string())
+        self._codes = [c.code for c in bundle.book.codes]
+        self._strengths = [self.space.names.index(self._strength_name(c)) for c in self._codes]
+        # Column of each anchor's code among the phrase codes; negative anchors have none.
+        columns = {c: i for i, c in enumerate(self.scorer.pools.codes)}
+        self._column = np.array([columns.get(a.code, -1) for a in bundle.book.anchors], dtype=np.int64)
+
+    def _strength_name(self, code: str) -> str:
+        return f"{code}.tools" if code.startswith("TECH") else f"{code}.best"
+
+    def classify(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> list[CodedAd]:
+        """Code texts.
+
+        Args:
+            texts: The ads.
+            titles: Their titles, where they stand apart from the texts.
+
+        Returns:
+            One result per text, in order; its `id` is the text's number.
+        """
+        columns: dict[str, Any] = {"id": [str(i) for i in range(len(texts))], "text": list(texts)}
+        if titles is not None:
+            columns["title"] = list(titles)
+        batch = pa.record_batch([pa.array(v, pa.string()) for v in columns.values()], names=list(columns))
+        return coded_ads(self.classify_batch(batch))
+
+    def classify_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Code a record batch.
+
+        Args:
+            batch: Needs the column `text`; `id`, `title` and `error` (why a row cannot be coded) are used where
+                present, and columns whose names begin with `keep:` are passed on without that prefix.
+
+        Returns:
+            One row per row, in order, with the columns of `coded.coded_schema`.
+
+        Raises:
+            InputError: There is no column `text`.
+        """
+        names = batch.schema.names
+        if "text" not in names:
+            raise InputError(f"Found the columns {', '.join(names)}; expected one named 'text'. Rename yours.")
+        kept = [f.with_name(f.name.removeprefix(KEPT)) for f in batch.schema if f.name.startswith(KEPT)]
+        schema = coded_schema([p.name for p in self.bundle.book.profiles], self._codes, kept)
+        parts = [self._code(batch.slice(first, last - first), schema) for first, last in _chunks(batch)]
+        table = pa.Table.from_batches(parts, schema).combine_chunks()
+        return table.to_batches()[0] if len(batch) else pa.RecordBatch.from_pylist([], schema)
+
+    def analyse(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> Analysis:
+        """Find everything there is to know about a chunk of ads."""
+        bundle = self.bundle
+        reading = self._reader.read(texts, titles)
+        vectors = embed(self.embedder, reading)
+        strengths = self.scorer.strengths(vectors)
+        probabilities = bundle.codes.probabilities(strengths.whole, strengths.clauses, strengths.clause_of)
+        named = {(ad, tool) for ad, _, _, _, tool in reading.mentions}
+        found = evidence(bundle.book, reading, named, self.scorer.with_facets(probabilities, strengths.sums))
+        features = self.space.compute(found)
+        return Analysis(reading, vectors, probabilities, features, bundle.head.probabilities(features))
+
+    def _code(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+        names = batch.schema.names
+        texts = batch.column("text").cast(pa.string()).to_pylist()
+        titles = batch.column("title").cast(pa.string()).to_pylist() if "title" in names else None
+        errors = batch.column("error").to_pylist() if "error" in names else [None] * len(batch)
+        errors = [e or (None if t and not t.isspace() else NO_TEXT) for e, t in zip(errors, texts, strict=True)]
+        good = [i for i, e in enumerate(errors) if e is None]
+        ids = batch.column("id").cast(pa.string()) if "id" in names else pa.nulls(len(batch), pa.string())
+        chosen = [texts[i] for i in good]
+        chosen_titles = [titles[i] for i in good] if titles else None
+        analysis = self.analyse(chosen, chosen_titles)
+        spread = pa.array([good.index(i) if e is None else None for i, e in enumerate(errors)], pa.int64())
+        if len(good) == len(batch):
+            spread = pa.array(range(len(batch)), pa.int64())
+        columns = {n: c.take(spread) for n, c in self._columns(analysis, chosen, chosen_titles).items()}
+        columns["codes"] = pc.fill_null(columns["codes"], pa.scalar([], pa.list_(EVIDENCE)))
+        columns["n_segments"] = pc.fill_null(columns["n_segments"], 0)
+        columns["id"] = ids
+        columns["duplicate_of"] = pa.nulls(len(batch), pa.string())
+        columns["error"] = pa.array(errors, pa.string())
+        for name in names:
+            if name.startswith(KEPT):
+                columns[name.removeprefix(KEPT)] = batch.column(name)
+        return pa.record_batch([columns[f.name].cast(f.type) for f in schema], schema=schema)
+
+    def _columns(
+        self, found: Analysis, texts: Sequence[str], titles: Sequence[str | None] | None
+    ) -> dict[str, pa.Array]:
+        """The output columns of coded ads."""
+        profiles = self.bundle.head.profiles
+        best = found.profiles.argmax(axis=1) if len(texts) else np.zeros(0, dtype=np.int64)
+        strengths = found.features[:, self._strengths]
+        return {
+            "profile": pa.array(profiles, pa.string()).take(pa.array(best)),
+            "confidence": _rounded(found.profiles[np.arange(len(best)), best]),
+            "probabilities": _struct(profiles, [_rounded(c) for c in found.profiles.T], len(texts)),
+            "language": pa.array([detect(t) for t in texts], pa.string()),
+            "n_segments": pa.array(np.bincount(found.reading.ad, minlength=len(texts)), pa.int32()),
+            "codes": self._evidence(found, texts, titles),
+            "strengths": _struct(self._codes, [_rounded(c) for c in strengths.T], len(texts)),
+        }
+
+    def _evidence(self, found: Analysis, texts: Sequence[str], titles: Sequence[str | None] | None) -> pa.ListArray:
+        """The evidence of each ad, in text order."""
+        reading, columns = found.reading, self.scorer.pools.codes
+        segment, column = np.nonzero(self.bundle.codes.given(found.probabilities))
+        anchor, similarity = self.nearest(found.vectors, segment, column)
+        order = np.array([self._codes.index(c) for c in columns], dtype=np.int64)
+        tools = first_mentions(reading, self.bundle)
+        t = np.array(tools, dtype=np.int64).reshape(-1, 6)
+        none = np.full(len(t), -1, dtype=np.int64)
+        ad = np.concatenate([reading.ad[segment], t[:, 0]])
+        field = np.concatenate([reading.field[segment], t[:, 1]])
+        start = np.concatenate([reading.start[segment], t[:, 2]])
+        end = np.concatenate([reading.end[segment], t[:, 3]])
+        code = np.concatenate([order[column], t[:, 5]])
+        anchor = np.concatenate([anchor, none])
+        tool = np.concatenate([np.full(len(segment), -1), t[:, 4]])
+        similarity = np.concatenate([similarity, np.full(len(t), np.nan)])
+        precision = [self.bundle.tool_precision.get(x.match, 1.0) for x in self.bundle.book.tools]
+        score = np.concatenate([found.probabilities[segment, column], np.array([precision[i] for i in t[:, 4]])])
+        sort = np.lexsort((tool, code, end, start, field, ad))
+        ad, field, start, end, code, anchor, tool = (x[sort] for x in (ad, field, start, end, code, anchor, tool))
+        given = titles or [None] * len(texts)
+        sources = [(given[a] or "") if f == 0 else texts[a] for a, f in zip(ad.tolist(), field.tolist(), strict=True)]
+        slices = [s[b:e] for s, b, e in zip(sources, start.tolist(), end.tolist(), strict=True)]
+        no_anchor, no_tool = anchor < 0, tool < 0
+        rows = pa.StructArray.from_arrays(
+            [
+                pa.array(self._codes, pa.string()).take(pa.array(code)),
+                pa.array(start, pa.int32()),
+                pa.array(end, pa.int32()),
+                pa.array(FIELDS, pa.string()).take(pa.array(field)),
+                pa.array(slices, pa.string()),
+                _rounded(score[sort]),
+                self._phrases.take(pa.array(anchor, mask=no_anchor)),
+                self._ids.take(pa.array(anchor, mask=no_anchor)),
+                _rounded(similarity[sort], no_anchor),
+                pa.array([x.name for x in self.bundle.book.tools], pa.string()).take(pa.array(tool, mask=no_tool)),
+            ],
+            fields=list(EVIDENCE),
+        )
+        offsets = np.searchsorted(ad, np.arange(len(texts) + 1))
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rows)
+
+    def nearest(self, vectors: Vectors, segment: Flat, column: Flat) -> tuple[Flat, Floats]:
+        """The anchor of a code nearest to a segment or one of its clauses, among the `NEAREST` nearest anchors.
+
+        Args:
+            vectors: Of segments and clauses.
+            segment, column: Segments and codes, ascending, shape (n,).
+
+        Returns:
+            Anchors (-1 where none of the code is among them) and cosines, shape (n,).
+        """
+        coded = np.unique(segment)
+        clause = np.flatnonzero(np.isin(vectors.clause_of, coded))
+        owner = np.concatenate([coded, vectors.clause_of[clause]])
+        found = self.index.search(np.concatenate([vectors.whole[coded], vectors.clauses[clause]]), NEAREST)
+        n_codes = len(self.scorer.pools.codes)
+        code = np.where(found.anchor >= 0, self._column[found.anchor], -1)
+        key = np.where(code >= 0, owner[:, None] * n_codes + code, -1).ravel()
+        anchor, cosine = found.anchor.ravel(), found.similarity.ravel()
+        order = np.lexsort((anchor, -cosine, key))
+        first = np.searchsorted(key[order], segment * n_codes + column)
+        best = order[np.minimum(first, len(order) - 1)] if len(order) else order
+        hit = key[best] == segment * n_codes + column
+        return np.where(hit, anchor[best], -1), np.where(hit, cosine[best], np.nan).astype(np.float64)
+
+
+def first_mentions(reading: Reading, bundle: Bundle) -> list[tuple[int, int, int, int, int, int]]:
+    """The first mention of each tool in each ad that the coding book has a class for.
+
+    Returns:
+        Ad, field, start, end, tool and the index of the tool's code in the coding book.
+    """
+    number = {c.code: i for i, c in enumerate(bundle.book.codes)}
+    seen: set[tuple[int, int]] = set()
+    out = []
+    for ad, field, start, end, tool in reading.mentions:
+        code = number.get(bundle.book.tools[tool].code)
+        if code is not None and (ad, tool) not in seen:
+            seen.add((ad, tool))
+            out.append((ad, field, start, end, tool, code))
+    return out
+
+
+def _chunks(batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
+    """First and last rows of the chunks that a batch is coded in."""
+    size = pc.fill_null(pc.binary_length(batch.column("text").cast(pa.string())), 0).to_pylist()
+    first, characters = 0, 0
+    for row, length in enumerate(size):
+        if row > first and (row - first >= CHUNK_ADS or characters + length > CHUNK_CHARACTERS):
+            yield first, row
+            first, characters = row, 0
+        characters += length
+    if first < len(size):
+        yield first, len(size)
+
+
+def _rounded(values: Floats, null: NDArray[np.bool_] | None = None) -> pa.Array:
+    return pa.array(np.round(values, DIGITS).astype(np.float32), pa.float32(), mask=null)
+
+
+def _struct(names: Sequence[str], columns: Sequence[pa.Array], length: int) -> pa.StructArray:
+    if not columns:
+        return pa.nulls(length, pa.struct([(n, pa.float32()) for n in names]))
+    return pa.StructArray.from_arrays(list(columns), names=list(names))

@@ -1,0 +1,113 @@
+"""Curation of the coding book: checking, listing and adding anchors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from embedcode.book import Problem, add_row, inspect_book
+from embedcode.bundle import load_bundle
+from embedcode.embedder import StaticEmbedder
+from embedcode.errors import BookError, BundleError
+from embedcode.paths import find_index
+from embedcode.types import NEGATIVE, CodingBook
+from embedcode.words import find_words
+
+
+def check(folder: Path, index: str = "default") -> tuple[list[Problem], list[str]]:
+    """Check a coding book.
+
+    Args:
+        folder: Its folder.
+        index: The bundle whose embedder will embed its anchors.
+
+    Returns:
+        What is wrong, and what is worth a look: anchors with words that the embedder does not know.
+    """
+    book, problems = inspect_book(folder)
+    try:
+        embedder = load_bundle(find_index(index)).static
+    except BundleError as error:
+        return problems, [str(error)]
+    return problems, unknown_words(book, embedder) if embedder else []
+
+
+def unknown_words(book: CodingBook, embedder: StaticEmbedder) -> list[str]:
+    """A line for each anchor phrase with a word outside the vocabulary, and what its vector is made of."""
+    known = set(embedder.words)
+    lines = []
+    for anchor in book.anchors:
+        for word in find_words(anchor.phrase):
+            if word in known:
+                continue
+            pieces = [embedder.words[r] for r in embedder.rows_of(word)]
+            made = f"its vector is made of {' + '.join(pieces)}" if pieces else "it has no vector and is passed over"
+            lines.append(f"{anchor.code} '{anchor.phrase}': the embedder does not know '{word}'; {made}")
+    return lines
+
+
+def overview(book: CodingBook) -> list[str]:
+    """How many anchors, terms and tools each code and facet has."""
+    phrases = Counter((a.code, a.language) for a in book.anchors)
+    lines = [f"{'code':<8}{'en':>6}{'nl':>6}  name"]
+    for code in book.codes:
+        if code.group != "TECH":
+            lines.append(f"{code.code:<8}{phrases[code.code, 'en']:>6}{phrases[code.code, 'nl']:>6}  {code.name}")
+    lines.append(f"{NEGATIVE:<8}{phrases[NEGATIVE, 'en']:>6}{phrases[NEGATIVE, 'nl']:>6}  negative anchors")
+    lines += ["", f"{'facet':<18}{'terms':>6}  definition"]
+    terms = Counter(t.facet for t in book.terms)
+    for facet in book.facets:
+        count = "+".join(facet.both) if facet.both else str(terms[facet.name])
+        lines.append(f"{facet.name:<18}{count:>6}  {facet.definition}")
+    lines += ["", f"{'code':<8}{'tools':>6}  name"]
+    tools = Counter(t.code for t in book.tools)
+    lines += [f"{c.code:<8}{tools[c.code]:>6}  {c.name}" for c in book.codes if c.group == "TECH"]
+    lines.append(f"{'OTHER':<8}{tools['OTHER']:>6}  tools that the coding book has no class for")
+    return lines
+
+
+def listing(book: CodingBook, what: str, language: str | None = None) -> list[str]:
+    """The phrases of a code, the terms of a facet or the tools of a TECH code, one a line.
+
+    Raises:
+        BookError: There is no such code or facet.
+    """
+    lines = [
+        f"{a.id}  {a.language}  {a.facet}  {a.phrase}"
+        for a in book.anchors
+        if a.code == what and language in (None, a.language)
+    ]
+    lines += [f"{t.language}  {t.term}" for t in book.terms if t.facet == what and language in (None, t.language)]
+    lines += [", ".join((t.name, *(s for s, _ in t.spellings[1:]))) for t in book.tools if t.code == what]
+    known = {*(c.code for c in book.codes), *(f.name for f in book.facets), NEGATIVE, "OTHER"}
+    if what not in known:
+        raise BookError(f"Found no code or facet {what!r}; expected one of {', '.join(sorted(known))}.")
+    return lines
+
+
+def add(folder: Path, code: str, phrase: str, facet: str | None, language: str, note: str) -> str:
+    """Add a phrase, a negative anchor or a term.
+
+    Returns:
+        What was added where.
+
+    Raises:
+        BookError: The code, facet or phrase is not sound; nothing is then changed.
+    """
+    book, _ = inspect_book(folder)
+    facets = Counter(a.facet for a in book.anchors if a.code == code)
+    if code in {f.name for f in book.facets}:
+        name, row = "terms.csv", (phrase, code, language, note)
+    elif code == NEGATIVE or code in {c.code for c in book.codes if c.group != "TECH"}:
+        if facet is None and code == NEGATIVE:
+            raise BookError(f"A negative anchor needs its kind: --facet, one of {', '.join(sorted(facets))}.")
+        chosen = facet or ("general" if "general" in facets else facets.most_common(1)[0][0] if facets else "general")
+        name = "negatives.csv" if code == NEGATIVE else f"phrases/{code}.csv"
+        row = (phrase, chosen, language, note)
+    else:
+        known = [c.code for c in book.codes if c.group != "TECH"] + [NEGATIVE] + [f.name for f in book.facets]
+        raise BookError(
+            f"Found no code or facet {code!r}; expected one of {', '.join(known)}. Tools go into tools.csv."
+        )
+    add_row(folder, name, row)
+    return f"added to {name}: {phrase} ({code}, {row[1]}, {language})"

@@ -1,0 +1,149 @@
+"""The static word embedder: a vector per word, and a text's vector is the normalised sum of its words' vectors.
+
+Needs numpy and scipy's sparse product only. The vectors are small whole numbers (int8), so that sums are exact
+whatever their order. A word outside the vocabulary is split by greedy longest match into words and pieces that
+are in it (WordPiece's rule, Wu et al. 2016, https://arxiv.org/abs/1609.08144, without its continuation mark):
+Dutch compounds such as `datapijplijnen` fall into their parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from embedcode.vectors import quantise, unit
+from embedcode.words import Splitter, Words
+
+LONGEST_WORD = 100
+"""Longer words are unknown, as in WordPiece."""
+
+
+class StaticEmbedder:
+    """Sums of word vectors.
+
+    Attributes:
+        words: The vocabulary: words and pieces of words.
+        table: Their vectors, int8, shape (len(words), dimension).
+    """
+
+    def __init__(self, words: Sequence[str], table: NDArray[np.int8]) -> None:
+        if table.dtype != np.int8 or table.ndim != 2 or len(words) != len(table):
+            raise ValueError(f"{len(words)} words and a {table.dtype} table of shape {table.shape} do not fit")
+        self.words = tuple(words)
+        self.table = table
+        self._row = {w: i for i, w in enumerate(self.words)}
+        self._splitter: Splitter | None = None
+        self._vectors = np.zeros((0, table.shape[1]), dtype=np.float32)
+        self._known = 0
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return int(self.table.shape[1])
+
+    def rows_of(self, word: str) -> list[int]:
+        """The rows of the table whose sum is the word's vector: one for a known word, none for an unknown."""
+        if (row := self._row.get(word)) is not None:
+            return [row]
+        if len(word) > LONGEST_WORD:
+            return []
+        rows, start = [], 0
+        while start < len(word):
+            for end in range(len(word), start, -1):
+                if (row := self._row.get(word[start:end])) is not None:
+                    rows.append(row)
+                    start = end
+                    break
+            else:
+                return []
+        return rows
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts.
+
+        Returns:
+            Unit vectors, float32, shape (len(texts), dimension); zero where a text has no known word.
+        """
+        splitter = Splitter()
+        words = splitter.split(texts)
+        return unit(self.sums(splitter, words.tokens, words.starts))
+
+    def sums(self, splitter: Splitter, tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Sums of the vectors of stretches of tokens.
+
+        Args:
+            splitter: What numbered the tokens.
+            tokens: Token ids, shape (n_tokens,).
+            starts: Where each stretch begins, and the end of the last, shape (n + 1,).
+
+        Returns:
+            Whole numbers as float32, shape (n, dimension); exact, since far below 2^24.
+        """
+        self._learn(splitter)
+        ones = np.ones(len(tokens), dtype=np.float32)
+        stretches = csr_array((ones, tokens, starts), shape=(len(starts) - 1, self._known))
+        return np.asarray(stretches @ self._vectors[: self._known])
+
+    def _learn(self, splitter: Splitter) -> None:
+        """Make the vectors of the tokens that the splitter has met since the last time."""
+        if splitter is not self._splitter:
+            self._splitter, self._known = splitter, 0
+        total = len(splitter)
+        if total == self._known:
+            return
+        if total > len(self._vectors):
+            grown = np.zeros((max(total, 2 * len(self._vectors), 4096), self.dimension), dtype=np.float32)
+            grown[: self._known] = self._vectors[: self._known]
+            self._vectors = grown
+        fresh = [[r for w in ws for r in self.rows_of(w)] for ws in splitter.words_of(self._known)]
+        rows = np.array([r for rs in fresh for r in rs], dtype=np.int64)
+        starts = np.cumsum([0, *map(len, fresh)])
+        pieces = csr_array(
+            (np.ones(len(rows), dtype=np.float32), np.arange(len(rows)), starts), shape=(len(fresh), len(rows))
+        )
+        self._vectors[self._known : total] = pieces @ self.table[rows].astype(np.float32)
+        self._known = total
+
+
+@dataclass(frozen=True)
+class FoldTables:
+    """What the embedder would be without each fold of the labelled ads, for honest scores of those ads.
+
+    Attributes:
+        rows: Rows of the table that training changes, shape (n_rows,).
+        tables: Their vectors when trained without a fold, int8, shape (n_folds, n_rows, dimension).
+    """
+
+    rows: NDArray[np.int32]
+    tables: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def embedder(self, whole: StaticEmbedder, fold: int) -> StaticEmbedder:
+        """The embedder that has not seen a fold."""
+        table = whole.table.copy()
+        table[self.rows] = self.tables[fold]
+        return StaticEmbedder(whole.words, table)
+
+
+def embed_words(
+    embedder: StaticEmbedder, splitter: Splitter, words: Words
+) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.int64]]:
+    """Quantised vectors of texts and of their clauses.
+
+    Returns:
+        Vectors of the texts, shape (n_texts, dimension); vectors of the clauses of those texts that have more
+        than one, shape (n_clauses, dimension); the number of each clause's text, shape (n_clauses,).
+    """
+    whole = quantise(unit(embedder.sums(splitter, words.tokens, words.starts)))
+    begin, end, text = words.clauses
+    lengths = end - begin
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    inside = np.arange(starts[-1]) + np.repeat(begin - starts[:-1], lengths)
+    clauses = quantise(unit(embedder.sums(splitter, words.tokens[inside], starts)))
+    return whole, clauses, text

@@ -1,0 +1,42 @@
+"""Errors of embedcode: each says what was found, what was expected and what to do next."""
+
+
+class EmbedcodeError(Exception):
+    """Something the user can put right; the command line prints it without a traceback.
+
+    Attributes:
+        exit_status: What a command exits with: 2 where nothing could be done (bad usage, unreadable
+            input), 1 where something went wrong on the way.
+    """
+
+    exit_status = 1
+
+
+class InputError(EmbedcodeError):
+    """The ads cannot be read: a missing file or column, a wrong encoding, a broken row."""
+
+    exit_status = 2
+
+
+class BookError(EmbedcodeError):
+    """The coding book in `anchors/` is not sound: an unknown code, a duplicate phrase, a stray wildcard."""
+
+    exit_status = 2
+
+
+class BundleError(EmbedcodeError):
+    """A bundle cannot be loaded: a missing file, a wrong hash, another format."""
+
+    exit_status = 2
+
+
+class ModelError(EmbedcodeError):
+    """An embedder cannot be loaded: no such folder, an extra that is not installed."""
+
+    exit_status = 2
+
+
+class OutputError(EmbedcodeError):
+    """The output cannot be written: a folder that holds something else, no space, no permission."""
+
+    exit_status = 2

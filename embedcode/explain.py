@@ -1,0 +1,191 @@
+"""Why an ad got its profile: segments with their codes and nearest anchors, and the features that decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from embedcode.analysis import FIELDS
+from embedcode.coder import Analysis, Coder, first_mentions
+from embedcode.errors import InputError
+from embedcode.language import detect
+from embedcode.types import NEGATIVE
+
+ANCHORS = 5
+"""Nearest anchors that are shown for each segment."""
+
+
+@dataclass(frozen=True)
+class NearAnchor:
+    """An anchor near a segment.
+
+    Attributes:
+        code: Its code, `NEG` for a negative anchor.
+        facet: Its facet; the kind of a negative anchor.
+        similarity: Cosine to the segment, or to the clause of it that is nearest.
+    """
+
+    code: str
+    facet: str
+    phrase: str
+    id: str
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment of the ad.
+
+    Attributes:
+        field: `title` or `text`.
+        start, end: Code points in the field as given, end exclusive.
+        codes: Codes given, with their scores, best first.
+        scores: Calibrated probability of every code.
+        anchors: The nearest anchors, best first.
+        terms: Anchor terms found, with their facets.
+    """
+
+    field: str
+    start: int
+    end: int
+    text: str
+    codes: dict[str, float]
+    scores: dict[str, float]
+    anchors: tuple[NearAnchor, ...]
+    terms: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class NamedTool:
+    """A tool that the ad names, at its first mention."""
+
+    name: str
+    code: str
+    field: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What a feature did for the profile.
+
+    Attributes:
+        contribution: Log-odds for the profile against the mean of the others; negative speaks against.
+        value: Standard deviations above the mean of the labelled ads.
+        found: The terms behind it, most frequent first, where it counts terms.
+    """
+
+    name: str
+    meaning: str
+    contribution: float
+    value: float
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything that a decision rests on."""
+
+    profile: str
+    confidence: float
+    probabilities: dict[str, float]
+    language: str
+    segments: tuple[Segment, ...]
+    tools: tuple[NamedTool, ...]
+    features: tuple[Feature, ...]
+
+
+def explain(coder: Coder, text: str, title: str | None = None) -> Explanation:
+    """Explain how an ad is coded.
+
+    Args:
+        coder: The coder.
+        text: The ad.
+        title: Its title, where it stands apart from the text.
+
+    Raises:
+        InputError: The text is empty.
+    """
+    if not text.strip():
+        raise InputError("The ad has no text; expected at least a word. Check the file, the id or the text column.")
+    found = coder.analyse([text], [title])
+    best = int(found.profiles[0].argmax())
+    profiles = coder.bundle.head.profiles
+    book = coder.bundle.book
+    tools = tuple(
+        NamedTool(book.tools[tool].name, book.tools[tool].code, FIELDS[field], start, end)
+        for _, field, start, end, tool, _ in first_mentions(found.reading, coder.bundle)
+    )
+    return Explanation(
+        profile=profiles[best],
+        confidence=round(float(found.profiles[0, best]), 4),
+        probabilities={p: round(float(x), 4) for p, x in zip(profiles, found.profiles[0], strict=True)},
+        language=detect(text),
+        segments=_segments(coder, found, text, title or ""),
+        tools=tools,
+        features=_features(coder, found, best),
+    )
+
+
+def _segments(coder: Coder, found: Analysis, text: str, title: str) -> tuple[Segment, ...]:
+    reading, codes, book = found.reading, coder.scorer.pools.codes, coder.bundle.book
+    owner = np.concatenate([np.arange(len(reading.ad)), found.vectors.clause_of])
+    near = coder.index.search(np.concatenate([found.vectors.whole, found.vectors.clauses]), ANCHORS)
+    best: list[dict[int, float]] = [{} for _ in reading.ad]
+    for segment, anchors, cosines in zip(owner.tolist(), near.anchor.tolist(), near.similarity.tolist(), strict=True):
+        for anchor, cosine in zip(anchors, cosines, strict=True):
+            if anchor >= 0:
+                best[segment][anchor] = max(cosine, best[segment].get(anchor, -1.0))
+    terms: list[dict[tuple[str, str], None]] = [{} for _ in reading.ad]
+    for segment, term in zip(reading.hits.text.tolist(), reading.hits.term.tolist(), strict=True):
+        terms[segment][book.terms[term].term, book.terms[term].facet] = None
+    given = coder.bundle.codes.given(found.probabilities)
+    out = []
+    for i in range(len(reading.ad)):
+        start, end, field = int(reading.start[i]), int(reading.end[i]), FIELDS[reading.field[i]]
+        scores = {c: round(float(p), 4) for c, p in zip(codes, found.probabilities[i], strict=True)}
+        carried = sorted((c for c, g in zip(codes, given[i], strict=True) if g), key=lambda c: -scores[c])
+        ranked = sorted(best[i].items(), key=lambda x: (-x[1], x[0]))[:ANCHORS]
+        nearest = tuple(
+            NearAnchor(a.code, a.facet, a.phrase, a.id, round(cosine, 4))
+            for a, cosine in ((book.anchors[n], cosine) for n, cosine in ranked)
+        )
+        piece = (title if field == "title" else text)[start:end]
+        out.append(Segment(field, start, end, piece, {c: scores[c] for c in carried}, scores, nearest, tuple(terms[i])))
+    return tuple(out)
+
+
+def _features(coder: Coder, found: Analysis, profile: int) -> tuple[Feature, ...]:
+    """All features that spoke, the strongest first, whether for or against."""
+    head, space, book = coder.bundle.head, coder.space, coder.bundle.book
+    contributions = head.contributions(found.features, profile)[0]
+    values = head.standardised(found.features)[0]
+    by_facet: dict[str, Counter[str]] = {}
+    for term in found.reading.hits.term.tolist():
+        by_facet.setdefault(book.terms[term].facet, Counter())[book.terms[term].term] += 1
+    for facet in book.facets:
+        if facet.both:
+            by_facet[facet.name] = sum((by_facet.get(f, Counter()) for f in facet.both), Counter())
+    families: dict[str, Counter[str]] = {}
+    for facet in book.facets:
+        families.setdefault(facet.family, Counter()).update(by_facet.get(facet.name, Counter()))
+    order = np.argsort(-np.abs(contributions), kind="stable")
+    out = []
+    for i in order[np.abs(contributions[order]) > 0.0005].tolist():
+        subject = space.names[i].rsplit(".", 1)[0].split("-")[0]
+        terms = by_facet.get(subject) or families.get(subject) or Counter()
+        listed = tuple(t if n == 1 else f"{t} ×{n}" for t, n in terms.most_common(4))
+        out.append(
+            Feature(
+                space.names[i], space.meanings[i], round(float(contributions[i]), 4), round(float(values[i]), 4), listed
+            )
+        )
+    return tuple(out)
+
+
+def is_negative(anchor: NearAnchor) -> bool:
+    """Whether an anchor speaks against all codes."""
+    return anchor.code == NEGATIVE

@@ -1,0 +1,155 @@
+"""Finds anchor terms: words and short sequences of words, matched exactly on the words of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embedcode.types import Facet, Term
+from embedcode.words import Splitter, Words
+
+
+class TermHits(NamedTuple):
+    """Where terms were found, in the order of the texts.
+
+    Attributes:
+        text: Number of the text, shape (n_hits,).
+        term: Index of the term, shape (n_hits,).
+    """
+
+    text: NDArray[np.int64]
+    term: NDArray[np.int64]
+
+
+@dataclass
+class _Node:
+    """What may follow the words read so far."""
+
+    next: dict[str, _Node] = field(default_factory=dict)
+    ends: list[int] = field(default_factory=list)
+    stems: list[tuple[str, int]] = field(default_factory=list)
+
+
+class TermFinder:
+    """A trie over words; a look-up per token for the terms of one word."""
+
+    def __init__(self, terms: Sequence[Term]) -> None:
+        self._root = _Node()
+        self._stems: dict[str, list[int]] = {}
+        for number, term in enumerate(terms):
+            *path, last = term.term.split(" ")
+            node = self._root
+            for word in path:
+                node = node.next.setdefault(word, _Node())
+            if not last.endswith("*"):
+                node.next.setdefault(last, _Node()).ends.append(number)
+            elif path:
+                node.stems.append((last[:-1], number))
+            else:
+                self._stems.setdefault(last[:-1], []).append(number)
+        self._longest_stem = max(map(len, self._stems), default=0)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._splitter: Splitter | None = None
+        self._words: list[str] = []
+        self._single: list[list[int]] = []
+        self._opens = bytearray()
+        self._counts = np.zeros(0, dtype=np.int64)
+        self._starts = np.zeros(1, dtype=np.int64)
+        self._terms = np.zeros(0, dtype=np.int64)
+
+    def find(self, splitter: Splitter, words: Words) -> TermHits:
+        """Find all terms in a batch of texts.
+
+        Args:
+            splitter: What split the texts.
+            words: Their words.
+        """
+        self._learn(splitter)
+        tokens = words.tokens
+        counts = self._counts[tokens]
+        where = np.repeat(np.arange(len(tokens)), counts)
+        nth = np.arange(len(where)) - np.repeat(np.cumsum(counts) - counts, counts)
+        single = self._terms[self._starts[tokens[where]] + nth]
+        opening = np.flatnonzero(np.frombuffer(self._opens, dtype=np.bool_)[tokens])
+        long_where, long_terms = self._walk(tokens.tolist(), opening.tolist(), words.starts)
+        position = np.concatenate([where, np.array(long_where, dtype=np.int64)])
+        term = np.concatenate([single, np.array(long_terms, dtype=np.int64)])
+        text = np.searchsorted(words.starts, position, side="right") - 1
+        order = np.lexsort((term, text))
+        return TermHits(text[order], term[order])
+
+    def _walk(self, tokens: list[int], opening: list[int], starts: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+        """Follow the trie from every token that opens a term of several words."""
+        where: list[int] = []
+        found: list[int] = []
+        if not opening:
+            return where, found
+        ends = starts[np.searchsorted(starts, opening, side="right")].tolist()
+        spelt, root = self._words, self._root.next
+        for position, end in zip(opening, ends, strict=True):
+            node: _Node | None = root[spelt[tokens[position]]]
+            for here in range(position + 1, end):
+                assert node is not None
+                word = spelt[tokens[here]]
+                for stem, number in node.stems:
+                    if word.startswith(stem):
+                        where.append(position)
+                        found.append(number)
+                node = node.next.get(word)
+                if node is None:
+                    break
+                for number in node.ends:
+                    where.append(position)
+                    found.append(number)
+        return where, found
+
+    def _learn(self, splitter: Splitter) -> None:
+        """Look up the tokens that the splitter has met since the last time."""
+        if splitter is not self._splitter:
+            self._forget()
+            self._splitter = splitter
+        if len(self._words) == len(splitter):
+            return
+        for words in splitter.words_of(len(self._words)):
+            word = words[0] if len(words) == 1 else ""
+            node = self._root.next.get(word)
+            self._words.append(word)
+            self._single.append([n for w in words for n in self._terms_of(w)])
+            self._opens.append(node is not None and bool(node.next or node.stems))
+        self._counts = np.array([len(s) for s in self._single], dtype=np.int64)
+        self._starts = np.cumsum(self._counts) - self._counts
+        self._terms = np.array([n for s in self._single for n in s], dtype=np.int64)
+
+    def _terms_of(self, word: str) -> list[int]:
+        """The terms of one word that a word is an instance of."""
+        node = self._root.next.get(word)
+        found = list(node.ends) if node else []
+        for length in range(1, min(len(word), self._longest_stem) + 1):
+            found += self._stems.get(word[:length], ())
+        return found
+
+
+def facet_counts(hits: TermHits, n_texts: int, terms: Sequence[Term], facets: Sequence[Facet]) -> NDArray[np.float32]:
+    """How often each facet is found in each text.
+
+    A pair facet counts 1 in a text where both of its facets are found.
+
+    Returns:
+        Shape (n_texts, n_facets).
+    """
+    number = {f.name: i for i, f in enumerate(facets)}
+    of_term = np.array([number[t.facet] for t in terms], dtype=np.int64)
+    slot = hits.text * len(facets) + of_term[hits.term] if len(terms) else hits.text
+    counts = np.bincount(slot, minlength=n_texts * len(facets)).astype(np.float32)
+    counts = counts.reshape(n_texts, len(facets))
+    for i, facet in enumerate(facets):
+        if facet.both:
+            left, right = (counts[:, number[name]] for name in facet.both)
+            counts[:, i] = (left > 0) & (right > 0)
+    return counts

@@ -1,0 +1,201 @@
+"""Labelled ads as numbers, from authored ads: codes, terms and tools as the reading finds them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ads import ADS, gold_rows
+
+from embedcode.analysis import Reader, Reading, Vectors
+from embedcode.gold import GoldAd, labels_of, read_gold
+from embedcode.labelled import Labelled, read_labelled
+from embedcode.terms import TermFinder, TermHits, facet_counts
+from embedcode.types import CodingBook, Term
+from embedcode.words import Splitter
+
+
+@pytest.fixture
+def gold(tmp_path: Path, book: CodingBook) -> list[GoldAd]:
+    path = tmp_path / "gold.parquet"
+    pq.write_table(pa.Table.from_pylist(gold_rows()), path)
+    codes = [f"{group}{i}" for group, n in (("TASK", 5), ("TECH", 11), ("SKILL", 5)) for i in range(1, n + 1)]
+    return read_gold(path, [p.name for p in book.profiles], codes)
+
+
+@pytest.fixture
+def folds(gold: list[GoldAd]) -> np.ndarray:
+    return np.arange(len(gold), dtype=np.int64) % 3
+
+
+@pytest.fixture
+def both(book: CodingBook, gold: list[GoldAd], folds: np.ndarray) -> tuple[Labelled, Reading]:
+    return read_labelled(book, gold, folds)
+
+
+def counted(hits: TermHits) -> Counter[tuple[int, int]]:
+    return Counter(zip(hits.text.tolist(), hits.term.tolist(), strict=True))
+
+
+def test_what_labelled_ads_hold(both: tuple[Labelled, Reading], gold: list[GoldAd], folds: np.ndarray) -> None:
+    labelled, reading = both
+    assert labelled.ids == tuple(a.id for a in ADS)
+    assert labelled.profiles == tuple(a.profile for a in ADS)
+    assert labelled.weight.tolist() == [a.confidence for a in ADS]
+    assert labelled.length.tolist() == [len(a.text) for a in gold]
+    assert labelled.codes == ("SKILL1", "TASK3", "TASK4")
+    assert labelled.labels.shape == labelled.known.shape == (len(reading.ad), 3)
+    assert np.array_equal(labelled.fold, folds)
+    assert np.array_equal(labelled.segment_fold, folds[labelled.ad])
+    assert labelled.vectors.whole.size == 0
+    for ad in range(len(gold)):
+        first = int(np.searchsorted(labelled.ad, ad))
+        assert reading.texts[first] == ADS[ad].title
+        assert labelled.title[first] or ADS[ad].title[-1] in ".!?:;,"
+
+
+def test_codes_of_the_segments(both: tuple[Labelled, Reading], gold: list[GoldAd]) -> None:
+    labelled, reading = both
+    for number, ad in enumerate(gold):
+        mine = labelled.ad == number
+        spans = list(zip(reading.start[mine].tolist(), reading.end[mine].tolist(), strict=True))
+        labels, known = labels_of(ad, spans, labelled.codes)
+        assert np.array_equal(labelled.labels[mine], labels)
+        assert np.array_equal(labelled.known[mine], known)
+        found = {c for c, any_ in zip(labelled.codes, labels.any(axis=0), strict=True) if any_}
+        assert found >= set(ADS[number].expected.split()) & set(labelled.codes), ad.id
+
+
+def test_a_bullet_of_an_authored_ad(both: tuple[Labelled, Reading]) -> None:
+    labelled, reading = both
+    row = reading.texts.index("Tune chunking, embeddings and reranking until the cited sources are right")
+    assert labelled.labels[row].tolist() == [False, True, False]
+    assert labelled.known[row].tolist() == [True, True, True]
+    row = reading.texts.index("Build retrieval-augmented generation over scanned catalogues and letters")
+    assert labelled.labels[row].tolist() == [False, True, False]
+    assert labelled.known[row].tolist() == [True, True, False]  # only one coder gave TASK4
+
+
+def test_tools_are_kept_once_per_ad(both: tuple[Labelled, Reading]) -> None:
+    labelled, reading = both
+    assert labelled.tools == ("Python", "Go", "LangChain", "Word")
+    expected = sorted({(m[0], m[4]) for m in reading.mentions})
+    assert labelled.named.tolist() == [list(p) for p in expected]
+    by_ad = {(labelled.ids[a], labelled.tools[t]) for a, t in labelled.named.tolist()}
+    assert ("genai-rag-en", "Python") in by_ad
+    assert ("genai-rag-en", "LangChain") in by_ad
+
+
+def test_hits_of_the_same_book(both: tuple[Labelled, Reading], book: CodingBook) -> None:
+    labelled, reading = both
+    assert labelled.terms == tuple(dict.fromkeys(t.term for t in book.terms))
+    assert len(labelled.terms) < len(book.terms)  # one term has two facets
+    assert len(reading.hits.text) > 20
+    assert counted(labelled.current_hits(book)) == counted(reading.hits)
+
+
+def naive_hits(reading: Reading, terms: tuple[Term, ...]) -> TermHits:
+    splitter = Splitter()
+    return TermFinder(terms).find(splitter, splitter.split(reading.texts))
+
+
+def edited(book: CodingBook, kind: str) -> CodingBook:
+    """The book after an edit of its terms."""
+    terms = book.terms
+    return replace(
+        book,
+        terms={
+            "another order": terms[::-1],
+            "a term less": terms[1:],
+            "two terms less, one of two facets": tuple(t for t in terms if t.term != "back end"),
+            "a facet more": (Term("language model*", "software", "en"), *terms),
+            "a facet less": tuple(t for t in terms if (t.term, t.facet) != ("back end", "building")),
+            "another facet": (replace(terms[0], facet="software"), *terms[1:]),
+            "no terms": (),
+        }[kind],
+    )
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "another order",
+        "a term less",
+        "two terms less, one of two facets",
+        "a facet more",
+        "a facet less",
+        "another facet",
+        "no terms",
+    ],
+)
+def test_hits_after_an_edit_of_the_terms(both: tuple[Labelled, Reading], book: CodingBook, kind: str) -> None:
+    labelled, reading = both
+    after = edited(book, kind)
+    current, fresh = labelled.current_hits(after), naive_hits(reading, after.terms)
+    assert counted(current) == counted(fresh)
+    n = len(reading.ad)
+    assert np.array_equal(
+        facet_counts(current, n, after.terms, after.facets), facet_counts(fresh, n, after.terms, after.facets)
+    )
+
+
+def test_a_new_term_has_no_hits(both: tuple[Labelled, Reading], book: CodingBook) -> None:
+    labelled, reading = both
+    assert any("you" in t.lower().split() for t in reading.texts)
+    after = replace(book, terms=(Term("you", "software", "en"), *book.terms))
+    hits = labelled.current_hits(after)
+    assert 0 not in hits.term
+    assert len(hits.term) == len(reading.hits.term)
+
+
+def test_a_term_of_two_facets_is_counted_once_per_place(book: CodingBook, gold: list[GoldAd]) -> None:
+    ad = replace(gold[0], text="Back end and back-end. A back end", codes=(), segments=())
+    labelled, reading = read_labelled(book, [ad], np.zeros(1, dtype=np.int64))
+    back_end = labelled.terms.index("back end")
+    assert (labelled.hits.term == back_end).sum() == 3
+    assert len(reading.hits.term) == 6
+    assert counted(labelled.current_hits(book)) == counted(reading.hits)
+
+
+def test_a_book_without_terms_and_an_ad_without_text(book: CodingBook, gold: list[GoldAd]) -> None:
+    bare = replace(book, terms=(), tools=())
+    empty = replace(gold[0], text="", codes=(), segments=())
+    labelled, _ = read_labelled(bare, [empty, gold[1]], np.array([0, 1]))
+    assert 0 not in labelled.ad
+    assert labelled.length.tolist() == [0, len(gold[1].text)]
+    assert labelled.named.shape == (0, 2)
+    assert len(labelled.hits.term) == len(labelled.current_hits(bare).term) == 0
+
+
+def test_batches_read_before_do_not_matter(book: CodingBook, gold: list[GoldAd], folds: np.ndarray) -> None:
+    reader = Reader(book)
+    reader.read(["Something else entirely, with other words: back end."])
+    first, _ = read_labelled(book, gold, folds, reader)
+    second, _ = read_labelled(book, gold, folds)
+    assert np.array_equal(first.hits.term, second.hits.term)
+    assert np.array_equal(first.labels, second.labels)
+    assert np.array_equal(first.named, second.named)
+
+
+def test_segments_are_in_order(both: tuple[Labelled, Reading]) -> None:
+    labelled, reading = both
+    assert all(a <= b for a, b in pairwise(labelled.ad.tolist()))
+    for (a, b), same in zip(
+        pairwise(zip(reading.start.tolist(), reading.end.tolist(), strict=True)), np.diff(labelled.ad) == 0, strict=True
+    ):
+        assert not same or a[1] <= b[0]
+
+
+def test_with_vectors(both: tuple[Labelled, Reading]) -> None:
+    labelled, _ = both
+    vectors = Vectors(np.ones((2, 3), dtype=np.int8), np.zeros((0, 3), dtype=np.int8), np.zeros(0, dtype=np.int64))
+    after = labelled.with_vectors(vectors)
+    assert after.vectors is vectors
+    assert after.ids == labelled.ids
+    assert labelled.vectors is not vectors
