@@ -215,6 +215,11 @@ class Scorer:
         return np.concatenate(parts, axis=1)
 
 
+def untitled(probabilities: Floats, title: NDArray[np.bool_]) -> Floats:
+    """Take the codes from titles: a title names the job and carries no code by itself."""
+    return np.where(title[:, None], 0.0, probabilities)
+
+
 def evidence(
     book: CodingBook,
     segments: Segments,

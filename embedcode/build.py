@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from embedcode.analysis import Reader, Reading, Scorer, Vectors, embed, evidence, feature_space
+from embedcode.analysis import Reader, Reading, Scorer, Vectors, embed, evidence, feature_space, untitled
 from embedcode.bundle import Bundle, EmbedderSpec
 from embedcode.codes import CodeModel, Floats, fit_codes
 from embedcode.embedder import FoldTables, StaticEmbedder
@@ -201,7 +201,7 @@ def fit_anchors(book: CodingBook, model: Model, labelled: Labelled, previous: Bu
     codes = fit_codes(
         pools.codes, whole, clauses, labelled.vectors.clause_of, labelled.labels[:, order], labelled.known[:, order]
     )
-    probabilities = codes.probabilities(whole, clauses, labelled.vectors.clause_of)
+    probabilities = untitled(codes.probabilities(whole, clauses, labelled.vectors.clause_of), labelled.title)
     tools = {t.name: i for i, t in enumerate(book.tools)}
     names = ((ad, tools.get(labelled.tools[tool])) for ad, tool in labelled.named.tolist())
     named = [(ad, tool) for ad, tool in names if tool is not None]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from embedcode.analysis import FIELDS, Reader, Reading, Scorer, Vectors, embed, evidence, feature_space
+from embedcode.analysis import FIELDS, Reader, Reading, Scorer, Vectors, embed, evidence, feature_space, untitled
 from embedcode.bundle import Bundle
 from embedcode.coded import EVIDENCE, CodedAd, coded_ads, coded_schema
 from embedcode.codes import Floats
@@ -131,7 +131,8 @@ class Coder:
         reading = self._reader.read(texts, titles)
         vectors = embed(self.embedder, reading)
         strengths = self.scorer.strengths(vectors)
-        probabilities = bundle.codes.probabilities(strengths.whole, strengths.clauses, strengths.clause_of)
+        scores = bundle.codes.probabilities(strengths.whole, strengths.clauses, strengths.clause_of)
+        probabilities = untitled(scores, reading.title)
         named = {(ad, tool) for ad, _, _, _, tool in reading.mentions}
         found = evidence(bundle.book, reading, named, self.scorer.with_facets(probabilities, strengths.sums))
         features = self.space.compute(found)

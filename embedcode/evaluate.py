@@ -288,9 +288,7 @@ def evaluate(
     ads = [ad for ad in read_gold(gold, profiles, codes) if locked is None or ad.locked == locked]
     if not ads:
         which = {None: "ads", True: "locked ads", False: "ads that are not locked"}[locked]
-        raise InputError(
-            f"Found no {which} in {gold}; expected some to compare with. Give another gold file."
-        )
+        raise InputError(f"Found no {which} in {gold}; expected some to compare with. Give another gold file.")
     columns = [c for c in OPTIONAL if c in pq.read_schema(gold).names]
     rows = read_coded(coded, [ad.id for ad in ads])
     return agreement(ads, rows, profiles, codes, columns=columns, resamples=resamples)
@@ -316,14 +314,14 @@ def agreement(
         resamples: Resamples for the interval of kappa.
 
     Raises:
-        InputError: There are no ads, a gold id stands twice, a profile is unknown or a confidence is none.
+        InputError: There are no ads, a gold id stands twice, a profile is unknown or a confidence is no
+            probability.
     """
     if not ads:
         raise InputError("Found no gold ads; expected at least one to compare with. Give other gold ads.")
     if twice := _repeated(ad.id for ad in ads):
         raise InputError(
-            f"Found {_some(twice)} more than once among the gold ads; expected each id once. "
-            "Remove the repeated rows."
+            f"Found {_some(twice)} more than once among the gold ads; expected each id once. Remove the repeated rows."
         )
     rows = [coded.get(ad.id) for ad in ads]
     _check_rows(ads, rows, profiles)
@@ -692,9 +690,7 @@ def read_coded(path: Path, ids: Collection[str]) -> dict[str, CodedRow]:
             there, an id stands twice, or none of the ids wanted is found.
     """
     if not path.exists():
-        raise InputError(
-            f"Found no {path}; expected coded ads. Give the folder that `embedcode classify` wrote."
-        )
+        raise InputError(f"Found no {path}; expected coded ads. Give the folder that `embedcode classify` wrote.")
     files = sorted(p for p in path.glob("*.parquet") if p.is_file()) if path.is_dir() else [path]
     if not files:
         raise InputError(f"Found no *.parquet in {path}; expected coded ads, as `embedcode classify` writes.")
@@ -712,8 +708,7 @@ def read_coded(path: Path, ids: Collection[str]) -> dict[str, CodedRow]:
                 rows.update((r["id"], _coded_row(r)) for r in kept)
         except (OSError, pa.ArrowException) as error:
             raise InputError(
-                f"Cannot read coded ads from {file} ({error}). "
-                "Expected Parquet as `embedcode classify` writes it."
+                f"Cannot read coded ads from {file} ({error}). Expected Parquet as `embedcode classify` writes it."
             ) from error
     if not rows:
         raise InputError(
@@ -767,9 +762,7 @@ def _coded_row(row: Mapping[str, Any]) -> CodedRow:
 
 def _coded_span(span: Mapping[str, Any]) -> CodedSpan:
     start, end = (-1 if span[k] is None else span[k] for k in ("start", "end"))  # -1 lies outside any text
-    return CodedSpan(
-        span["code"] or "", start, end, span["field"] or "text", span["text"] or "", span["tool"]
-    )
+    return CodedSpan(span["code"] or "", start, end, span["field"] or "text", span["text"] or "", span["tool"])
 
 
 # Showing
@@ -834,9 +827,7 @@ def render(agreement: Agreement) -> str:
     """The figures as tables for the terminal; `-` stands for what is undefined, with the reason below."""
     a, p, s, t = agreement, agreement.profile, agreement.segments, agreement.tools
     lines = [_ads(a)]
-    interval = (
-        f"95 % interval {p.kappa_95[0]:.3f} to {p.kappa_95[1]:.3f}" if p.kappa_95 else "95 % interval -"
-    )
+    interval = f"95 % interval {p.kappa_95[0]:.3f} to {p.kappa_95[1]:.3f}" if p.kappa_95 else "95 % interval -"
     lines += ["", "Profiles"]
     lines += _table(
         [
@@ -848,9 +839,7 @@ def render(agreement: Agreement) -> str:
         right=(1,),
     )
     lines += ["", *_rates_table("profile", "ads", p.per_class)]
-    confusion = [
-        [name, *map(str, row)] for name, row in zip(p.confusion.gold, p.confusion.counts, strict=True)
-    ]
+    confusion = [[name, *map(str, row)] for name, row in zip(p.confusion.gold, p.confusion.counts, strict=True)]
     lines += ["", *_table([["gold \\ coded", *p.confusion.coded], *confusion])]
     for grouping, groups in p.kappa_by.items():
         lines += ["", *_groups_table(grouping, "kappa", groups)]
@@ -879,9 +868,7 @@ def render(agreement: Agreement) -> str:
 
 def _ads(a: Agreement) -> str:
     uncoded = f"{a.missing} missing from the coded ads, {a.failed} with an error or without a profile"
-    return f"{_count(a.ads, 'gold ad')}: {uncoded}" + (
-        "; these count as errors" if a.missing + a.failed else ""
-    )
+    return f"{_count(a.ads, 'gold ad')}: {uncoded}" + ("; these count as errors" if a.missing + a.failed else "")
 
 
 def _count(n: int, what: str) -> str:
@@ -898,9 +885,7 @@ def _rates_cells(r: Rates) -> list[str]:
 
 
 def _groups_table(what: str, figure: str, groups: Mapping[str, Group]) -> list[str]:
-    return _table(
-        [[what, "ads", figure], *([name, str(g.ads), _number(g.value)] for name, g in groups.items())]
-    )
+    return _table([[what, "ads", figure], *([name, str(g.ads), _number(g.value)] for name, g in groups.items())])
 
 
 _WORDS = {
@@ -916,9 +901,7 @@ _WORDS = {
 
 
 def _reasons(of: Agreement, section: str) -> list[str]:
-    ways = [
-        ([_WORDS.get(name, name) for name in way[1:]], why) for way, why in undefined(of) if way[0] == section
-    ]
+    ways = [([_WORDS.get(name, name) for name in way[1:]], why) for way, why in undefined(of) if way[0] == section]
     out = [f"  - {' '.join(filter(None, words))}: {why}" for words, why in ways]
     return ["", *out] if out else []
 
@@ -928,10 +911,7 @@ def _table(rows: Sequence[Sequence[str]], right: Collection[int] | None = None) 
     widths = [max(len(r[i]) for r in rows if i < len(r)) for i in range(max(map(len, rows)))]
     right = range(1, len(widths)) if right is None else right
     return [
-        "  "
-        + "  ".join(
-            c.rjust(widths[i]) if i in right else c.ljust(widths[i]) for i, c in enumerate(r)
-        ).rstrip()
+        "  " + "  ".join(c.rjust(widths[i]) if i in right else c.ljust(widths[i]) for i, c in enumerate(r)).rstrip()
         for r in rows
     ]
 
