@@ -44,7 +44,7 @@ def rebuild(
     own = (folder / MANIFEST).is_file()
     base = load_bundle(folder if own else find_index("default"), labelled=True)
     model = _model(base, embedder, download)
-    same = (model.spec.kind, model.spec.name) == (base.embedder.kind, base.embedder.name)
+    same = model.spec == base.embedder
     if gold is not None:
         ads = _read(gold, book)
         labelled = label(book, ads, _folds(ads, base if same else None), model)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -120,7 +121,7 @@ class Bundle:
             _write(folder / MANIFEST, _json(manifest, indent=1), replace=True)
             current = {f["name"] for f in files.values()}
             for old in folder.iterdir():
-                if old.name.split("-")[0] in _KEYS and old.name not in current:
+                if _OURS.fullmatch(old.name) and old.name not in current:
                     old.unlink()
         except OSError as error:
             raise BundleError(f"Cannot write the bundle to {folder}: {error}. The old one is unchanged.") from error
@@ -165,6 +166,10 @@ class Bundle:
 
 
 _KEYS = ("book", "anchors", "models", "words", "embedder", "folds", "labelled", "labels")
+_OURS = re.compile(
+    rf"(?:{'|'.join(_KEYS)})-[0-9a-f]{{12}}\.(?:json|safetensors|txt)|\.(?:{'|'.join(_KEYS)}|manifest)\b.*\.tmp"
+)
+"""Names of data files, and of what a save that was cut off leaves behind."""
 
 
 def load_bundle(folder: Path, *, labelled: bool = False) -> Bundle:
@@ -201,6 +206,12 @@ def load_bundle(folder: Path, *, labelled: bool = False) -> Bundle:
     )  # fmt: skip
 
 
+_RESTORE = (
+    "Restore it (from a copy, or by installing embedcode anew); or delete it and build it again from another bundle "
+    "with `embedcode build`."
+)
+
+
 class _Files:
     """The files of a bundle, checked against its manifest as they are read."""
 
@@ -234,27 +245,23 @@ class _Files:
             if not isinstance(name, str) or Path(name).name != name or name.startswith("."):
                 raise self.broken(MANIFEST, f"{name!r} is no plain file name")
             if not (folder / name).is_file():
-                raise BundleError(
-                    f"The bundle in {folder} lacks its file {name}. Restore it, or build the bundle again with "
-                    "`embedcode build`."
-                )
+                raise BundleError(f"The bundle in {folder} lacks its file {name}. {_RESTORE}")
 
     def broken(self, name: str, reason: str) -> BundleError:
-        return BundleError(
-            f"The bundle in {self.folder} is damaged: {name}: {reason}. Restore it, or build it again with "
-            "`embedcode build`."
-        )
+        return BundleError(f"The bundle in {self.folder} is damaged: {name}: {reason}. {_RESTORE}")
 
     def read(self, key: str) -> bytes:
         entry = self.names.get(key)
         if entry is None:
             raise self.broken(MANIFEST, f"it names no {key} file")
-        data = (self.folder / entry["name"]).read_bytes()
+        try:
+            data = (self.folder / entry["name"]).read_bytes()
+        except OSError as error:
+            raise self.broken(entry["name"], str(error)) from error
         digest = hashlib.sha256(data).hexdigest()
         if digest != entry.get("sha256"):
-            raise self.broken(
-                entry["name"], f"its SHA-256 is {digest[:12]}..., the manifest says {entry['sha256'][:12]}..."
-            )
+            said = str(entry.get("sha256"))[:12]
+            raise self.broken(entry["name"], f"its SHA-256 is {digest[:12]}..., the manifest says {said}...")
         return data
 
     def parse(self, key: str, parse: Callable[[bytes], T]) -> T:
@@ -367,11 +374,11 @@ def _json(value: Any, indent: int | None) -> bytes:
 
 def _write(path: Path, data: bytes, *, replace: bool = False) -> None:
     """Write a file that is either whole or not there."""
-    if path.exists() and not replace:
+    if not replace and path.is_file() and path.read_bytes() == data:
         return
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as out:
         out.write(data)
         out.flush()
         os.fsync(out.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -35,6 +35,17 @@ class _Group(TyperGroup):
         except BrokenPipeError:
             sys.stderr.close()
             raise typer.Exit(1) from None
+        except Exception as error:
+            # What typer raises by itself carries an exit code.
+            if ctx.params.get("debug") or hasattr(error, "exit_code") or isinstance(error, typer.Abort):
+                raise
+            command = " ".join(filter(None, ("embedcode --debug", ctx.invoked_subcommand, "...")))
+            typer.echo(
+                f"Error: {type(error).__name__}: {str(error).rstrip('.')}. This was not foreseen. "
+                f"`{command}` shows where it happened; please report it.",
+                err=True,
+            )
+            raise typer.Exit(1) from error
 
 
 app = typer.Typer(
@@ -114,9 +125,12 @@ def classify(
     kept = tuple(k.strip() for k in keep.split(",") if k.strip())
     source = Source.open(inputs, Columns(text_column, title_column, id_column, kept), encoding=encoding, limit=limit)
     bundled = running.Bundled(index, str(anchors) if anchors else None, model, download)
-    running.prepare(output, restart=restart)
+    coder = bundled.load()  # before `prepare`: a bundle that cannot be loaded must not cost an earlier run
+    running.prepare(output, restart=restart, inputs=source.files)
     with _progress("ads coded") as advance:
-        done = running.run(source, output, bundled, workers=workers, rows_per_part=rows_per_part, progress=advance)
+        done = running.run(
+            source, output, bundled, coder=coder, workers=workers, rows_per_part=rows_per_part, progress=advance
+        )
     console = _console()
     console.print(
         show.counts(
@@ -184,33 +198,42 @@ def _one_ad(
     from embedcode.documents import Columns, Source, is_ads
 
     path = Path(source)
-    if wanted is None and source == "-":
-        return sys.stdin.buffer.read().decode(encoding), None
-    if wanted is None and not is_ads(path):
+    if wanted is None and (source == "-" or not is_ads(path)):
         try:
-            return path.read_bytes().decode(encoding), None
+            data = sys.stdin.buffer.read() if source == "-" else path.read_bytes()
+            return data.decode(encoding), None
         except OSError as error:
             raise InputError(
                 f"Cannot read {source}: {error.strerror}. Expected a text file, or a file of ads with --id."
             ) from error
-        except UnicodeDecodeError as error:
+        except LookupError as error:
+            raise InputError(f"No encoding is called {encoding!r}. Expected utf-8, cp1252 or the like.") from error
+        except UnicodeError as error:
+            where = (
+                f": byte {error.start} is 0x{error.object[error.start]:02x}"
+                if isinstance(error, UnicodeDecodeError)
+                else ""
+            )
             raise InputError(
-                f"{source} is not {encoding}: byte {error.start} is 0x{error.object[error.start]:02x}. Name its encoding with --encoding."
+                f"{'Standard input' if source == '-' else source} is not {encoding}{where}. Name its encoding with "
+                "--encoding, such as --encoding cp1252."
             ) from error
     ads = Source.open([source], Columns(text, title, id), encoding=encoding)
     ids: list[str] = []
     for batch in ads.batches(1000):
         found = batch.column("id").to_pylist()
-        if wanted is None:
+        if wanted is None and len(found) > 1:
             ids += found[:5]
             break
-        if wanted in found:
-            row = batch.slice(found.index(wanted), 1).to_pylist()[0]
+        if wanted is None or wanted in found:
+            row = batch.slice(0 if wanted is None else found.index(wanted), 1).to_pylist()[0]
             if row["error"]:
-                raise InputError(f"Ad {wanted!r} cannot be coded: {row['error']}.")
+                raise InputError(f"Ad {row['id']!r} cannot be coded: {row['error']}. Choose another with --id.")
             return row["text"], row["title"]
         ids += found[: max(0, 5 - len(ids))]
     listed = ", ".join(ids[:5])
+    if not ids:
+        raise InputError(f"{source} holds no ads. Check the file, or give a text file.")
     if wanted is None:
         raise InputError(f"{source} holds many ads; say which with --id (the first are {listed}).")
     raise InputError(f"Found no ad {wanted!r} in {source}; its first ids are {listed}.")
@@ -400,7 +423,7 @@ def anchors_add(
     if is_shipped(folder):
         raise InputError(f"{folder} belongs to the installed package. Copy it first: embedcode anchors copy anchors")
     typer.echo(add(folder, code, phrase, facet, language, note))
-    typer.echo("Rebuild to see what that changes: embedcode build")
+    typer.echo(f"Rebuild to see what that changes: embedcode build{f' --anchors {anchors}' if anchors else ''}")
 
 
 @anchors_app.command("copy")

@@ -97,6 +97,8 @@ class Coder:
         Returns:
             One result per text, in order; its `id` is the text's number.
         """
+        if isinstance(texts, str):
+            raise TypeError("found one string, expected a sequence of texts: classify([text])")
         columns: dict[str, Any] = {"id": [str(i) for i in range(len(texts))], "text": list(texts)}
         if titles is not None:
             columns["title"] = list(titles)

@@ -1,6 +1,6 @@
 """The static word embedder: a vector per word, and a text's vector is the normalised sum of its words' vectors.
 
-Needs numpy and scipy's sparse product only. The vectors are small whole numbers (int8), so that sums are exact
+Needs numpy only. The vectors are small whole numbers (int8), so that sums are exact
 whatever their order. A word outside the vocabulary is split by greedy longest match into words and pieces that
 are in it (WordPiece's rule, Wu et al. 2016, https://arxiv.org/abs/1609.08144, without its continuation mark):
 Dutch compounds such as `datapijplijnen` fall into their parts.
@@ -13,9 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-
-from embedcode.vectors import quantise, unit
+from embedcode.vectors import grouped_sums, quantise, unit
 from embedcode.words import Splitter, Words
 
 LONGEST_WORD = 100
@@ -84,9 +82,7 @@ class StaticEmbedder:
             Whole numbers as float32, shape (n, dimension); exact, since far below 2^24.
         """
         self._learn(splitter)
-        ones = np.ones(len(tokens), dtype=np.float32)
-        stretches = csr_array((ones, tokens, starts), shape=(len(starts) - 1, self._known))
-        return np.asarray(stretches @ self._vectors[: self._known])
+        return grouped_sums(self._vectors, tokens, starts)
 
     def _learn(self, splitter: Splitter) -> None:
         """Make the vectors of the tokens that the splitter has met since the last time."""
@@ -102,10 +98,9 @@ class StaticEmbedder:
         fresh = [[r for w in ws for r in self.rows_of(w)] for ws in splitter.words_of(self._known)]
         rows = np.array([r for rs in fresh for r in rs], dtype=np.int64)
         starts = np.cumsum([0, *map(len, fresh)])
-        pieces = csr_array(
-            (np.ones(len(rows), dtype=np.float32), np.arange(len(rows)), starts), shape=(len(fresh), len(rows))
+        self._vectors[self._known : total] = grouped_sums(
+            self.table[rows].astype(np.float32), np.arange(len(rows)), starts
         )
-        self._vectors[self._known : total] = pieces @ self.table[rows].astype(np.float32)
         self._known = total
 
 

@@ -60,30 +60,58 @@ class Span(Protocol):
     """What is compared of a piece of evidence; fields as in `coded.EVIDENCE`."""
 
     @property
-    def code(self) -> str: ...
+    def code(self) -> str:
+        """Its code."""
+        ...
+
     @property
-    def start(self) -> int: ...
+    def start(self) -> int:
+        """Where it starts, in code points."""
+        ...
+
     @property
-    def end(self) -> int: ...
+    def end(self) -> int:
+        """Where it ends, exclusive."""
+        ...
+
     @property
-    def field(self) -> str: ...
+    def field(self) -> str:
+        """`text` or `title`."""
+        ...
+
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The slice itself."""
+        ...
+
     @property
-    def tool(self) -> str | None: ...
+    def tool(self) -> str | None:
+        """Name of the tool, of TECH codes only."""
+        ...
 
 
 class Coded(Protocol):
     """What is compared of a coded ad; `coded.CodedAd` is one."""
 
     @property
-    def profile(self) -> str | None: ...
+    def profile(self) -> str | None:
+        """Its profile, None where it could not be coded."""
+        ...
+
     @property
-    def confidence(self) -> float | None: ...
+    def confidence(self) -> float | None:
+        """Probability of the profile."""
+        ...
+
     @property
-    def codes(self) -> Sequence[Span]: ...
+    def codes(self) -> Sequence[Span]:
+        """Its evidence."""
+        ...
+
     @property
-    def error(self) -> str | None: ...
+    def error(self) -> str | None:
+        """Why it could not be coded."""
+        ...
 
 
 class CodedSpan(NamedTuple):
@@ -430,8 +458,11 @@ def confusions(gold: Ints, coded: Ints, group: Ints, n_labels: int, n_groups: in
     """Count pairs of labels in each group.
 
     Args:
-        gold, coded, group: Label of each ad in the gold, its label when coded (`n_labels` for none) and its
-            group, each of shape (n_ads,).
+        gold: Label of each ad in the gold, shape (n_ads,).
+        coded: Label of each ad as coded, `n_labels` for none, shape (n_ads,).
+        group: Group of each ad, shape (n_ads,).
+        n_labels: How many labels there are.
+        n_groups: How many groups there are.
 
     Returns:
         Shape (n_groups, n_labels, n_labels + 1): rows are gold labels, columns coded ones, none last.
@@ -463,6 +494,8 @@ def bootstrap_kappa(tables: Ints, resamples: int, seed: int = 0) -> tuple[float,
 
     Args:
         tables: Confusion matrix of each cluster, shape (n_clusters, n_labels, n_labels + 1).
+        resamples: How many times clusters are drawn.
+        seed: Of the random draws.
 
     Returns:
         Lower and upper bound; None where there are fewer than `MIN_ADS` ads or two clusters, or no

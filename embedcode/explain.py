@@ -11,7 +11,6 @@ from embedcode.analysis import FIELDS
 from embedcode.coder import Analysis, Coder, first_mentions
 from embedcode.errors import InputError
 from embedcode.language import detect
-from embedcode.types import NEGATIVE
 
 ANCHORS = 5
 """Nearest anchors that are shown for each segment."""
@@ -184,8 +183,3 @@ def _features(coder: Coder, found: Analysis, profile: int) -> tuple[Feature, ...
             )
         )
     return tuple(out)
-
-
-def is_negative(anchor: NearAnchor) -> bool:
-    """Whether an anchor speaks against all codes."""
-    return anchor.code == NEGATIVE

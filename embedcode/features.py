@@ -11,9 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-
 from embedcode.types import WORK, Facet
+from embedcode.vectors import grouped_sums
 
 Floats = NDArray[np.float64]
 
@@ -102,11 +101,16 @@ class FeatureSpace:
         Sums run segment by segment within an ad, so that they do not depend on the batch.
         """
         n_ads = len(evidence.length)
-        gather = _by_ad(evidence.ad, n_ads)
+        starts = np.searchsorted(evidence.ad, np.arange(n_ads + 1))
+
+        def total(per_segment: Floats) -> Floats:
+            return grouped_sums(per_segment, np.arange(len(per_segment)), starts)
+
         gate = evidence.probabilities[:, self._tasks].max(axis=1, initial=0.0)
-        counts = gather @ evidence.facets.astype(np.float64)
-        in_title = gather @ (evidence.facets * evidence.title[:, None]).astype(np.float64)
-        per_task = 5 * (gather @ (evidence.facets * gate[:, None])) / (gather @ gate + 1)[:, None]
+        facets = evidence.facets.astype(np.float64)
+        counts = total(facets)
+        in_title = total(facets * evidence.title[:, None])
+        per_task = 5 * total(facets * gate[:, None]) / (total(gate[:, None]) + 1)
         segments = np.bincount(evidence.ad, minlength=n_ads)
         work = [[np.ascontiguousarray(c[:, w]).sum(axis=1) for w in self._work] for c in (counts, in_title, per_task)]
         brevity = [np.exp(-evidence.length / scale) for scale in BREVITY.values()]
@@ -115,7 +119,7 @@ class FeatureSpace:
             (in_title[:, self._shown] > 0).astype(np.float64),
             np.log1p(per_task[:, self._shown]),
             best_mean(evidence.ad, n_ads, evidence.probabilities),
-            (gather @ evidence.probabilities) / np.maximum(segments, 1)[:, None],
+            total(evidence.probabilities) / np.maximum(segments, 1)[:, None],
             *(_balance(w) for w in work),
             np.log1p(evidence.tools).astype(np.float64),
             np.stack(brevity, axis=1),
@@ -132,12 +136,6 @@ def _balance(work: Sequence[Floats]) -> Floats:
     total = work[0] + work[1] + work[2] + 1
     ratios = [logs[0] - logs[1], logs[0] - logs[2], logs[1] - logs[2]]
     return np.stack([*logs, *ratios, *(w / total for w in work)], axis=1)
-
-
-def _by_ad(ad: NDArray[np.int64], n_ads: int) -> csr_array:
-    """A matrix of ones that sums the rows of segments into ads, shape (n_ads, n_segments)."""
-    starts = np.searchsorted(ad, np.arange(n_ads + 1))
-    return csr_array((np.ones(len(ad)), np.arange(len(ad)), starts), shape=(n_ads, len(ad)))
 
 
 def best_mean(ad: NDArray[np.int64], n_ads: int, values: Floats, best: int = 3) -> Floats:

@@ -37,8 +37,8 @@ def find_index(given: str = "default") -> Path:
         {p.parent.name for root in (Path("indexes"), shipped() / "indexes") for p in root.glob("*/manifest.json")}
     )
     raise BundleError(
-        f"Found no bundle {given!r}; expected a folder with a manifest.json, or one of: {', '.join(known) or '(none)'}. "
-        "Build one with `embedcode build`."
+        f"Found no bundle {given!r}; expected a folder with a manifest.json, or one of: "
+        f"{', '.join(known) or '(none)'}. Build one with `embedcode build`."
     )
 
 

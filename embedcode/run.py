@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -88,12 +89,13 @@ class Summary:
         return sum(n for language, n in self.languages.items() if language not in SUPPORTED)
 
 
-def prepare(folder: Path, *, restart: bool = False) -> None:
+def prepare(folder: Path, *, restart: bool = False, inputs: Collection[Path] = ()) -> None:
     """Make sure that a folder can take the output.
 
     Args:
         folder: The folder.
         restart: Delete the parts of an earlier run.
+        inputs: Files that are read; none of them may lie in the folder.
 
     Raises:
         OutputError: The folder holds something else, or an earlier run, or cannot be written to.
@@ -101,11 +103,13 @@ def prepare(folder: Path, *, restart: bool = False) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = sorted(p.name for p in folder.iterdir())
-        ours = [
-            n
-            for n in held
-            if n == MANIFEST or n.endswith(TEMPORARY) or (n.startswith("part-") and n.endswith(".parquet"))
-        ]
+        ours = [n for n in held if _is_ours(folder / n)]
+        read = {p.resolve() for p in inputs}
+        if within := [n for n in held if (folder / n).resolve() in read]:
+            raise OutputError(
+                f"{folder} holds the input ({', '.join(within[:5])}). Expected another folder for the output: name "
+                "one with -o."
+            )
         if foreign := [n for n in held if n not in ours]:
             raise OutputError(
                 f"{folder} holds something else already ({', '.join(foreign[:5])}). Expected an empty or new folder: "
@@ -127,11 +131,27 @@ def prepare(folder: Path, *, restart: bool = False) -> None:
         ) from error
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether an earlier run wrote a file, going by its content: a Spark job names its parts likewise."""
+    if not path.is_file():
+        return False
+    if path.name.endswith(TEMPORARY):
+        return path.name.startswith(("part-", MANIFEST, "probe"))
+    try:
+        if path.name == MANIFEST:
+            return "parts" in json.loads(path.read_bytes())
+        named = path.name.startswith("part-") and path.suffix == ".parquet"
+        return named and b"embedcode.version" in (pq.read_schema(path).metadata or {})
+    except (ValueError, TypeError, pa.ArrowException):
+        return False
+
+
 def run(
     source: Source,
     folder: Path,
     bundled: Bundled,
     *,
+    coder: Coder | None = None,
     workers: int = 1,
     rows_per_part: int = ROWS_PER_PART,
     progress: Callable[[int], None] = lambda _: None,
@@ -142,7 +162,8 @@ def run(
         source: The ads.
         folder: Where the parts and the manifest go.
         bundled: What codes them.
-        workers: Processes that code; with 1, this one does.
+        coder: The coder that `bundled` loads, where it is loaded already.
+        workers: Processes that code; with 1, or only one part, this one does.
         rows_per_part: Rows of each part.
         progress: Called with the rows of each part that is finished.
 
@@ -150,7 +171,7 @@ def run(
         OutputError: A part cannot be written.
     """
     began = time.monotonic()
-    coder = bundled.load()
+    coder = coder or bundled.load()
     metadata = part_metadata(coder, rows_per_part)
     summary = Summary()
     hashes = InputHashes(source.files)
@@ -214,8 +235,11 @@ def _coded_parts(
     rows_per_part: int,
 ) -> Iterator[Counted]:
     """The finished parts, in order."""
-    batches = enumerate(source.batches(rows_per_part))
-    if workers <= 1:
+    stream = source.batches(rows_per_part)
+    # Starting processes takes longer than coding one part.
+    head = list(itertools.islice(stream, 2 if workers > 1 else 0))
+    batches = enumerate(itertools.chain(head, stream))
+    if workers <= 1 or len(head) < 2:
         for number, batch in batches:
             yield write_part(coder, batch, folder, number, metadata)
         return
@@ -293,7 +317,7 @@ def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from embedcode.build import Report
-from embedcode.coded import CodedAd
-from embedcode.explain import Explanation, Feature, is_negative
+from embedcode.types import NEGATIVE
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from embedcode.build import Report
+    from embedcode.coded import CodedAd
+    from embedcode.explain import Explanation, Feature
 
 COLOURS = {"TASK": "cyan", "SKILL": "magenta", "TECH": "green", "NEG": "bright_black"}
 WIDTH = 24
@@ -52,8 +58,8 @@ def explanation(found: Explanation, names: Mapping[str, str]) -> RenderableType:
             labels.append("\n" * bool(i) + f"{code} {f'{score:.2f}'[-3:]}", colour(code))
         body = Text(" ".join(s.text.split()), "bold")
         for near in s.anchors[:SHOWN_ANCHORS]:
-            mark = "✗" if is_negative(near) else "≈"
-            what = f"against: {near.facet}" if is_negative(near) else near.code
+            mark = "✗" if near.code == NEGATIVE else "≈"
+            what = f"against: {near.facet}" if near.code == NEGATIVE else near.code
             body.append(f"\n  {mark} {near.similarity:.2f} {what:<6} ", colour(near.code))
             body.append(near.phrase, "not bold italic")
         segments.add_row(labels, body)
@@ -91,13 +97,13 @@ def _features(features: Sequence[Feature]) -> Table:
     return table
 
 
-def counts(title: str, rows: Mapping[str, int]) -> Table:
+def counts(title: str, rows: Mapping[str, int]) -> RenderableType:
     """A table of counts with bars."""
     total = max(1, sum(rows.values()))
-    table = Table(title=title, title_justify="left", box=None, show_header=False, title_style="bold")
+    table = Table(box=None, show_header=False)
     for name, n in rows.items():
-        table.add_row(name, f"{n:,}", f"{n / total:6.1%}", bar(n / total))
-    return table
+        table.add_row(Text(name), f"{n:,}", f"{n / total:6.1%}", bar(n / total))
+    return Group(Text(title, "bold"), table)
 
 
 def report(found: Report, console: Console) -> None:

@@ -155,14 +155,10 @@ def test_a_problem_names_file_and_line(book_folder: Path, name: str, row: str, m
 
 def test_a_file_of_phrases_for_no_code(book_folder: Path) -> None:
     (book_folder / "phrases" / "TASK9.csv").write_text("phrase,facet,language,note\nnew,new,en,\n", encoding="utf-8")
-    assert problems(book_folder) == [
-        "phrases/TASK9.csv: no code 'TASK9' in codes.csv; add it there or rename the file"
-    ]
+    assert problems(book_folder) == ["phrases/TASK9.csv: no code 'TASK9' in codes.csv; add it there or rename the file"]
 
 
-@pytest.mark.parametrize(
-    "name", ["profiles.csv", "codes.csv", "negatives.csv", "facets.csv", "terms.csv", "tools.csv"]
-)
+@pytest.mark.parametrize("name", ["profiles.csv", "codes.csv", "negatives.csv", "facets.csv", "terms.csv", "tools.csv"])
 def test_a_missing_file(book_folder: Path, name: str) -> None:
     (book_folder / name).unlink()
     found = [p for p in inspect_book(book_folder)[1] if p.file == name]
@@ -181,17 +177,15 @@ def test_a_wrong_encoding(book_folder: Path, name: str) -> None:
 
 def test_a_missing_column(book_folder: Path) -> None:
     path = book_folder / "terms.csv"
-    path.write_text(path.read_text(encoding="utf-8").replace("term,facet,language,note", "term,group"), encoding="utf-8")
-    assert problems(book_folder) == [
-        "terms.csv:3: found the columns term, group; expected term, facet, language, note"
-    ]
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("term,facet,language,note", "term,group"), encoding="utf-8"
+    )
+    assert problems(book_folder) == ["terms.csv:3: found the columns term, group; expected term, facet, language, note"]
 
 
 def test_no_header(book_folder: Path) -> None:
     (book_folder / "terms.csv").write_text("# only a comment\n\n", encoding="utf-8")
-    assert problems(book_folder) == [
-        "terms.csv: no header row; expected the columns term, facet, language, note"
-    ]
+    assert problems(book_folder) == ["terms.csv: no header row; expected the columns term, facet, language, note"]
 
 
 def test_a_cell_too_long_for_csv(book_folder: Path) -> None:

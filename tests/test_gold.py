@@ -134,7 +134,9 @@ def test_segments_outside_the_text(tmp_path: Path, segment: tuple[int, int]) -> 
 
 
 @pytest.mark.xfail(
-    strict=True, raises=(KeyError, TypeError, ValueError), reason="gold.read_gold: a column of another type ends in a bare KeyError or TypeError"
+    strict=True,
+    raises=(KeyError, TypeError, ValueError),
+    reason="gold.read_gold: a column of another type ends in a bare KeyError or TypeError",
 )
 @pytest.mark.parametrize(
     "changes",
@@ -189,7 +191,9 @@ SPAN = st.tuples(st.integers(0, 30), st.integers(1, 12)).map(lambda t: (t[0], t[
 
 
 @given(st.lists(st.tuples(SPAN, st.integers(1, 2)), max_size=5), st.lists(SPAN, max_size=6))
-def test_labels_against_sets_of_characters(given_codes: list[tuple[tuple[int, int], int]], spans: list[tuple[int, int]]) -> None:
+def test_labels_against_sets_of_characters(
+    given_codes: list[tuple[tuple[int, int], int]], spans: list[tuple[int, int]]
+) -> None:
     ad = coded(*((a, b, "TASK3", n) for (a, b), n in given_codes))
     expected = []
     for start, end in spans:

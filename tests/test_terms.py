@@ -55,7 +55,7 @@ def find(texts: list[str], terms: list[Term]) -> list[tuple[int, int]]:
         ("machine, learning", ["machine learning"]),  # punctuation parts words and nothing else
         ("mach\x00ine learn\x00ing", ["machine learning"]),
         ("machine\u2011learning, machine\u202flearning", ["machine learning"] * 2),
-        ("foto’s", ["foto's"]),  # noqa: RUF001
+        ("foto’s", ["foto's"]),
         ("learn learn learn", ["learn learn"] * 2),
         ("", []),
     ],

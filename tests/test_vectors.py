@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from embedcode.vectors import SCALE, quantise, unit
+from embedcode.vectors import GROUPS, SCALE, grouped_sums, quantise, unit
 
 
 def test_quantise_scales_rounds_half_to_even_and_clips() -> None:
@@ -55,3 +57,51 @@ def test_partial_sums_of_products_stay_exact_in_float32() -> None:
     rng = np.random.default_rng(2)
     a, b = (quantise(unit(rng.normal(size=(50, 1024)).astype(np.float32))) for _ in range(2))
     assert np.array_equal(a.astype(np.float32) @ b.astype(np.float32).T, a.astype(np.int64) @ b.astype(np.int64).T)
+
+
+# --- sums of rows
+
+
+def sums_in_order(table: list[list[float]], rows: list[int], starts: list[int]) -> list[list[float]]:
+    """Each group summed row by row, from the first to the last."""
+    out = []
+    for begin, end in pairwise(starts):
+        total = [0.0] * len(table[0])
+        for row in rows[begin:end]:
+            total = [a + b for a, b in zip(total, table[row], strict=True)]
+        out.append(total)
+    return out
+
+
+@given(st.lists(st.lists(st.integers(0, 5), max_size=6), max_size=8), st.integers(0, 99))
+def test_grouped_sums_against_a_loop(groups: list[list[int]], seed: int) -> None:
+    table = np.random.default_rng(seed).normal(size=(6, 3))
+    rows, starts = [r for g in groups for r in g], [0, *accumulate(map(len, groups))]
+    got = grouped_sums(table, np.array(rows, dtype=np.int64), np.array(starts))
+    assert got.dtype == np.float64
+    assert got.shape == (len(groups), 3)
+    assert got.tolist() == sums_in_order(table.tolist(), rows, starts)  # to the last bit
+
+
+def test_grouped_sums_by_hand() -> None:
+    table = np.array([[1, 10], [2, 20], [4, 40]], dtype=np.float32)
+    rows, starts = np.array([2, 2, 0, 1, 0], dtype=np.int32), np.array([0, 0, 2, 2, 5, 5])
+    got = grouped_sums(table, rows, starts)
+    assert got.dtype == np.float32
+    assert got.tolist() == [[0, 0], [8, 80], [0, 0], [4, 40], [0, 0]]
+    assert grouped_sums(table, rows[:0], np.array([0])).shape == (0, 2)
+    assert grouped_sums(table[:0], rows[:0], np.array([0, 0])).tolist() == [[0, 0]]
+
+
+def test_grouped_sums_of_many_groups_do_not_depend_on_each_other() -> None:
+    rng = np.random.default_rng(7)
+    table = rng.normal(size=(50, 5))
+    lengths = rng.integers(0, 9, 2 * GROUPS + 17)
+    lengths[5] = 400
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    rows = rng.integers(0, 50, starts[-1])
+    whole = grouped_sums(table, rows, starts)
+    assert whole.tolist() == sums_in_order(table.tolist(), rows.tolist(), starts.tolist())
+    for first, last in ((0, 1), (5, 6), (4, 9), (GROUPS - 3, GROUPS + 3), (1000, 2065)):
+        part = grouped_sums(table, rows[starts[first] : starts[last]], starts[first : last + 1] - starts[first])
+        assert part.tobytes() == whole[first:last].tobytes()
