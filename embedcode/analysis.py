@@ -92,7 +92,7 @@ class Reader:
             titles: Their titles, where they are known. A title with which the text begins already is not read
                 twice.
         """
-        if len(self._splitter) > MAX_TOKENS:
+        if self._splitter.size > MAX_TOKENS:
             self._splitter = Splitter()
         spans: list[tuple[int, int, int, int, bool]] = []
         pieces: list[str] = []

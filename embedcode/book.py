@@ -10,6 +10,8 @@ import csv
 import hashlib
 import io
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,14 +118,14 @@ class _Reader:
     def rows(self, name: str, kind: str | None = None) -> Iterator[_Row]:
         """The rows of a file, stripped; rows of another width or with an empty first cell are reported."""
         columns = _COLUMNS[kind or name]
-        text = self._text(name)
+        text = self.text(name)
         if text is None:
             return
         lines = csv.reader(io.StringIO(text, newline=""))
         header: list[str] | None = None
         try:
             for cells in lines:
-                if not any(c.strip() for c in cells) or cells[0].lstrip().startswith("# "):
+                if not any(c.strip() for c in cells) or cells[0].lstrip().startswith("#"):
                     continue
                 if header is None:
                     header = [c.strip() for c in cells]
@@ -147,7 +149,7 @@ class _Reader:
         if header is None:
             self.problems.append(Problem(name, 0, f"no header row; expected the columns {', '.join(columns)}"))
 
-    def _text(self, name: str) -> str | None:
+    def text(self, name: str) -> str | None:
         path = self.folder / name
         try:
             data = path.read_bytes()
@@ -243,22 +245,31 @@ class _Reader:
 
     def tools(self, codes: set[str]) -> tuple[Tool, ...]:
         found: list[Tool] = []
-        seen: dict[str, str] = {}
+        seen: dict[str, list[tuple[str, str, str]]] = {}
         for row in self.unique("tools.csv", "tool"):
             match = row["match"] or "any"
-            aliases = _split(row["aliases"])
-            clash = [a for a in (row["tool"], *aliases) if a in seen]
-            if row["code"] not in codes and row["code"] != OTHER_TOOL:
-                self.report(row, f"unknown code '{row['code']}'; expected a TECH code of codes.csv or {OTHER_TOOL}")
+            pro, con = _split(row["for"]), _split(row["against"])
+            tool = Tool(row["tool"], row["code"], _split(row["aliases"]), match, pro, con)
+            spellings = [(tool.name, spelt, how) for spelt, how in tool.spellings]
+            clash = [
+                (mine, other) for mine in spellings for other in seen.get(mine[1].lower(), ()) if _clash(mine, other)
+            ]
+            if tool.code not in codes and tool.code != OTHER_TOOL:
+                self.report(row, f"unknown code '{tool.code}'; expected a TECH code of codes.csv or {OTHER_TOOL}")
             elif match not in TOOL_MATCHES:
                 self.report(row, f"match '{match}'; expected one of {', '.join(TOOL_MATCHES)}")
             elif clash:
-                self.report(row, f"spelling '{clash[0]}' belongs to '{seen[clash[0]]}' already")
+                self.report(row, f"spelling '{clash[0][0][1]}' belongs to '{clash[0][1][0]}' already")
             else:
-                seen.update(dict.fromkeys((row["tool"], *aliases), row["tool"]))
-                pro, con = _split(row["for"]), _split(row["against"])
-                found.append(Tool(row["tool"], row["code"], aliases, match, pro, con))
+                for spelling in spellings:
+                    seen.setdefault(spelling[1].lower(), []).append(spelling)
+                found.append(tool)
         return tuple(found)
+
+
+def _clash(mine: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
+    """Whether a text can hold what is a spelling of two tools; those tied to their case differ by it."""
+    return mine[1] == other[1] or "any" in (mine[2], other[2])
 
 
 def _split(cell: str) -> tuple[str, ...]:
@@ -298,20 +309,27 @@ def add_row(folder: Path, name: str, cells: Sequence[str]) -> None:
     """Append a row to a file of the coding book; the file is whole at any moment.
 
     Raises:
-        BookError: If the row is not sound; the file is then left as it was.
+        BookError: The row is not sound, or the file is not; it is then left as it was.
     """
-    path = folder / name
-    before = path.read_bytes() if path.exists() else b""
+    if not any(c.strip() for c in cells):
+        raise BookError(f"Not added to {name}: all cells are empty. Give at least a phrase or term.")
     _, old = inspect_book(folder)
+    reader = _Reader(folder)
+    if reader.text(name) is None:
+        raise BookError(f"Not added, since {reader.problems[0]}.")
+    before = (folder / name).read_bytes()
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(cells)
-    glue = b"" if before.endswith(b"\n") or not before else b"\n"
-    _replace(path, before + glue + out.getvalue().encode())
-    _, new = inspect_book(folder)
-    added = [p for p in new if p not in old]
-    if added:
-        _replace(path, before)
-        raise BookError("\n".join(f"Not added: {p.message}" for p in added))
+    glue = b"" if before.endswith(b"\n") else b"\n"
+    after = before + glue + out.getvalue().encode()
+    with tempfile.TemporaryDirectory() as trial:
+        copy = Path(trial) / "anchors"
+        shutil.copytree(folder, copy, ignore=lambda _, names: [n for n in names if "." in n and not n.endswith(".csv")])
+        (copy / name).write_bytes(after)
+        _, new = inspect_book(copy)
+    if added := [p for p in new if p not in old]:
+        raise BookError("\n".join(f"Not added: {p}" for p in added))
+    _replace(folder / name, after)
 
 
 def _replace(path: Path, data: bytes) -> None:

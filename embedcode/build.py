@@ -198,10 +198,9 @@ def fit_anchors(book: CodingBook, model: Model, labelled: Labelled, previous: Bu
         found = local.strengths(subset)
         whole[mine], sums[mine], clauses[mine_clauses] = found.whole, found.sums, found.clauses
     order = [labelled.codes.index(c) for c in pools.codes]
-    codes = fit_codes(
-        pools.codes, whole, clauses, labelled.vectors.clause_of, labelled.labels[:, order], labelled.known[:, order]
-    )
-    probabilities = untitled(codes.probabilities(whole, clauses, labelled.vectors.clause_of), labelled.title)
+    clause_of, ad = labelled.vectors.clause_of, labelled.ad
+    codes = fit_codes(pools.codes, whole, clauses, clause_of, ad, labelled.labels[:, order], labelled.known[:, order])
+    probabilities = untitled(codes.probabilities(codes.scores(whole, clauses, clause_of), ad), labelled.title)
     tools = {t.name: i for i, t in enumerate(book.tools)}
     names = ((ad, tools.get(labelled.tools[tool])) for ad, tool in labelled.named.tolist())
     named = [(ad, tool) for ad, tool in names if tool is not None]

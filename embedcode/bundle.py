@@ -150,7 +150,7 @@ class Bundle:
             "codes": {
                 "codes": codes.codes,
                 "strength": codes.strength.tolist(),
-                "platt": codes.platt.tolist(),
+                "context": codes.context.tolist(),
                 "thresholds": codes.thresholds.tolist(),
             },
             "head": {
@@ -242,7 +242,7 @@ class _Files:
             raise self.broken(MANIFEST, "entries are missing")
         for entry in self.names.values():
             name = entry.get("name") if isinstance(entry, dict) else None
-            if not isinstance(name, str) or Path(name).name != name or name.startswith("."):
+            if not isinstance(name, str) or not name or Path(name).name != name or name.startswith("."):
                 raise self.broken(MANIFEST, f"{name!r} is no plain file name")
             if not (folder / name).is_file():
                 raise BundleError(f"The bundle in {folder} lacks its file {name}. {_RESTORE}")
@@ -315,7 +315,7 @@ def _load_models(data: dict[str, Any]) -> tuple[CodeModel, Head, dict[str, float
     c, h = data["codes"], data["head"]
     n = len(c["codes"])
     codes = CodeModel(
-        tuple(c["codes"]), floats(c["strength"], n, 3), floats(c["platt"], n, 2), floats(c["thresholds"], n)
+        tuple(c["codes"]), floats(c["strength"], n, 3), floats(c["context"], n, 3), floats(c["thresholds"], n)
     )
     p, f = len(h["profiles"]), len(h["mean"])
     head = Head(

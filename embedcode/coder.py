@@ -133,8 +133,8 @@ class Coder:
         reading = self._reader.read(texts, titles)
         vectors = embed(self.embedder, reading)
         strengths = self.scorer.strengths(vectors)
-        scores = bundle.codes.probabilities(strengths.whole, strengths.clauses, strengths.clause_of)
-        probabilities = untitled(scores, reading.title)
+        scores = bundle.codes.scores(strengths.whole, strengths.clauses, strengths.clause_of)
+        probabilities = untitled(bundle.codes.probabilities(scores, reading.ad), reading.title)
         named = {(ad, tool) for ad, _, _, _, tool in reading.mentions}
         found = evidence(bundle.book, reading, named, self.scorer.with_facets(probabilities, strengths.sums))
         features = self.space.compute(found)

@@ -2,8 +2,9 @@
 
 A code's strength in a segment is a soft maximum of the cosines to its anchors, `log mean exp(b cos) / b`; the same
 over the negative anchors speaks against every code. A logistic regression per code turns both into a probability.
-A segment's own probability and the best one of its clauses are averaged and calibrated once more (Platt 1999). A
-code is given where its probability reaches the code's threshold.
+A segment's own probability and the best one of its clauses are averaged, and a second logistic regression (Platt 1999)
+calibrates that score in view of the mean score of the whole ad. A code is given where its probability reaches the
+code's threshold.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedcode.types import NEGATIVE, WORK, Anchor
-from embedcode.vectors import SCALE
+from embedcode.vectors import SCALE, grouped_sums
 
 SHARPNESS = 15.0
 """b of the soft maximum: 0 would be the mean of the cosines, infinity the maximum."""
@@ -72,7 +73,9 @@ class Pools:
         """
         out = np.zeros((len(vectors), len(self.names)))
         for first in range(0, len(vectors), BLOCK):
-            products = vectors[first : first + BLOCK].astype(np.float32) @ self._columns
+            # Some BLAS kernels raise floating-point flags for lanes that they do not use.
+            with np.errstate(invalid="ignore"):
+                products = vectors[first : first + BLOCK].astype(np.float32) @ self._columns
             products *= np.float32(SHARPNESS / SCALE**2)
             products -= np.float32(SHARPNESS)
             np.exp(products, out=products)
@@ -96,22 +99,18 @@ class CodeModel:
     Attributes:
         codes: Codes in order.
         strength: Weights of intercept, own strength and negative strength, shape (n_codes, 3).
-        platt: Slope and intercept of the calibration of the averaged score's log-odds, shape (n_codes, 2).
+        context: Weights of intercept, the segment's averaged score (log-odds) and the mean of the scores in its ad,
+            shape (n_codes, 3).
         thresholds: Probabilities from which a code is given, shape (n_codes,).
     """
 
     codes: tuple[str, ...]
     strength: Floats
-    platt: Floats
+    context: Floats
     thresholds: Floats
 
-    def own(self, strengths: Floats) -> Floats:
-        """Probabilities of texts on their own, shape (n_texts, n_codes)."""
-        a, b, c = self.strength.T
-        return sigmoid(a + b * strengths[:, :-1] + c * strengths[:, -1:])
-
-    def probabilities(self, whole: Floats, clauses: Floats, text: NDArray[np.int64]) -> Floats:
-        """Calibrated probability of each code for each segment.
+    def scores(self, whole: Floats, clauses: Floats, text: NDArray[np.int64]) -> Floats:
+        """Scores of segments by themselves: their own and the best of their clauses, averaged.
 
         Args:
             whole: Strengths of the segments, shape (n_segments, n_codes + 1).
@@ -121,13 +120,38 @@ class CodeModel:
         Returns:
             Shape (n_segments, n_codes).
         """
-        return sigmoid(
-            log_odds(averaged(self.own(whole), self.own(clauses), text)) * self.platt[:, 0] + self.platt[:, 1]
-        )
+        return averaged(self._own(whole), self._own(clauses), text)
+
+    def _own(self, strengths: Floats) -> Floats:
+        a, b, c = self.strength.T
+        return sigmoid(a + b * strengths[:, :-1] + c * strengths[:, -1:])
+
+    def probabilities(self, scores: Floats, ad: NDArray[np.int64]) -> Floats:
+        """Calibrated probability of each code for each segment.
+
+        Ads differ in how much of their text speaks of the work; the mean score of the ad accounts for that.
+
+        Args:
+            scores: As from `scores`.
+            ad: Ad of each segment, ascending, shape (n_segments,).
+
+        Returns:
+            Shape (n_segments, n_codes).
+        """
+        a, b, c = self.context.T
+        return sigmoid(a + b * log_odds(scores) + c * ad_means(scores, ad))
 
     def given(self, probabilities: Floats) -> NDArray[np.bool_]:
         """Which codes reach their thresholds, shape (n_segments, n_codes)."""
         return probabilities >= self.thresholds
+
+
+def ad_means(scores: Floats, ad: NDArray[np.int64]) -> Floats:
+    """The mean scores of each segment's ad, shape (n_segments, n_codes)."""
+    numbers, place, size = np.unique(ad, return_inverse=True, return_counts=True)
+    starts = np.concatenate([[0], np.cumsum(size)])
+    sums = grouped_sums(scores, np.arange(len(scores)), starts)
+    return np.asarray((sums / size[:, None])[place]) if len(numbers) else scores
 
 
 def averaged(whole: Floats, clauses: Floats, text: NDArray[np.int64]) -> Floats:
@@ -155,6 +179,7 @@ def fit_codes(
     whole: Floats,
     clauses: Floats,
     text: NDArray[np.int64],
+    ad: NDArray[np.int64],
     labels: NDArray[np.bool_],
     known: NDArray[np.bool_],
 ) -> CodeModel:
@@ -162,34 +187,36 @@ def fit_codes(
 
     Args:
         codes: Codes in order.
-        whole, clauses, text: As for `CodeModel.probabilities`.
+        whole, clauses, text: As for `CodeModel.scores`.
+        ad: Ad of each segment, ascending, shape (n_segments,).
         labels: Codes given by the coders, shape (n_segments, n_codes).
         known: False where the coders disagree, same shape; left out of the fit.
     """
-    strength = np.zeros((len(codes), 3))
-    for i in range(len(codes)):
-        x, y, use = whole[:, [i, -1]], labels[:, i], known[:, i]
-        strength[i] = _logistic(x[use], y[use])
-    model = CodeModel(codes, strength, np.tile([1.0, 0.0], (len(codes), 1)), np.full(len(codes), 0.5))
-    odds = log_odds(averaged(model.own(whole), model.own(clauses), text))
-    platt = np.zeros((len(codes), 2))
+    strength, context = np.zeros((len(codes), 3)), np.zeros((len(codes), 3))
     for i in range(len(codes)):
         use = known[:, i]
-        intercept, slope = _logistic(odds[use, i, None], labels[use, i])
-        platt[i] = slope, intercept
-    p = sigmoid(odds * platt[:, 0] + platt[:, 1])
+        strength[i] = _logistic(whole[use][:, [i, -1]], labels[use, i])
+    model = CodeModel(codes, strength, context, np.zeros(len(codes)))
+    scores = model.scores(whole, clauses, text)
+    odds, means = log_odds(scores), ad_means(scores, ad)
+    for i in range(len(codes)):
+        use = known[:, i]
+        context[i] = _logistic(np.stack([odds[use, i], means[use, i]], axis=1), labels[use, i])
+    p = model.probabilities(scores, ad)
     thresholds = np.array([best_threshold(p[known[:, i], i], labels[known[:, i], i]) for i in range(len(codes))])
-    return CodeModel(codes, strength, platt, thresholds)
+    return CodeModel(codes, strength, context, thresholds)
 
 
 def best_threshold(p: Floats, y: NDArray[np.bool_]) -> float:
-    """The threshold with the highest F1, the middle of the range within 0.002 of the best."""
+    """The middle of the stretch of thresholds around the best one whose F1 is within 0.002 of the best."""
     grid = np.arange(0.05, 0.95, 0.01)
     given = p[:, None] >= grid
     hits = (given & y[:, None]).sum(axis=0)
     f1 = 2 * hits / np.maximum(given.sum(axis=0) + y.sum(), 1)
-    near = grid[f1 >= f1.max() - 0.002]
-    return float(np.round(near.mean(), 4))
+    best = int(f1.argmax())
+    worse = np.flatnonzero(f1 < f1[best] - 0.002)
+    first, last = worse[worse < best].max(initial=-1) + 1, worse[worse > best].min(initial=len(grid)) - 1
+    return float(np.round((grid[first] + grid[last]) / 2, 4))
 
 
 def _logistic(x: Floats, y: NDArray[np.bool_]) -> Floats:

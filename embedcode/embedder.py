@@ -71,11 +71,11 @@ class StaticEmbedder:
         return unit(self.sums(splitter, words.tokens, words.starts))
 
     def sums(self, splitter: Splitter, tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Sums of the vectors of stretches of tokens.
+        """Sums of the vectors of stretches of words.
 
         Args:
-            splitter: What numbered the tokens.
-            tokens: Token ids, shape (n_tokens,).
+            splitter: What numbered the words.
+            tokens: Numbers of words, shape (n_tokens,).
             starts: Where each stretch begins, and the end of the last, shape (n + 1,).
 
         Returns:
@@ -85,7 +85,7 @@ class StaticEmbedder:
         return grouped_sums(self._vectors, tokens, starts)
 
     def _learn(self, splitter: Splitter) -> None:
-        """Make the vectors of the tokens that the splitter has met since the last time."""
+        """Make the vectors of the words that the splitter has met since the last time."""
         if splitter is not self._splitter:
             self._splitter, self._known = splitter, 0
         total = len(splitter)
@@ -95,7 +95,7 @@ class StaticEmbedder:
             grown = np.zeros((max(total, 2 * len(self._vectors), 4096), self.dimension), dtype=np.float32)
             grown[: self._known] = self._vectors[: self._known]
             self._vectors = grown
-        fresh = [[r for w in ws for r in self.rows_of(w)] for ws in splitter.words_of(self._known)]
+        fresh = [self.rows_of(w) for w in splitter.words[self._known :]]
         rows = np.array([r for rs in fresh for r in rs], dtype=np.int64)
         starts = np.cumsum([0, *map(len, fresh)])
         self._vectors[self._known : total] = grouped_sums(

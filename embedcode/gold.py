@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from embedcode.errors import InputError
+from embedcode.values import identifiers
 
 COLUMNS = ("id", "text", "profile", "segments", "codes")
 """Columns that coded ads must have."""
@@ -86,8 +88,21 @@ def read_gold(path: Path, profiles: Iterable[str], codes: Iterable[str]) -> list
             f"Coded ads need {', '.join(COLUMNS)}."
         )
     known_profiles, known_codes = set(profiles), {*codes, "OTHER"}
-    ads = [_gold_ad(row) for row in table.to_pylist()]
+    try:
+        ids = identifiers(table["id"].combine_chunks())
+        ads = [_gold_ad(row, name) for row, name in zip(table.to_pylist(), ids.to_pylist(), strict=True)]
+    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path} has a column of another kind than expected ({type(error).__name__}: {error}). Expected segments "
+            "as list of (start, end), codes as list of (start, end, code), tech as list of (name, code)."
+        ) from error
     for ad in ads:
+        for start, end in ad.segments:
+            if not 0 <= start < end <= len(ad.text):
+                raise InputError(
+                    f"{path}: ad {ad.id!r} has a segment at {start}-{end}, but its text has {len(ad.text)} code "
+                    "points. Offsets count code points, end exclusive."
+                )
         if ad.profile not in known_profiles:
             raise InputError(
                 f"{path}: ad {ad.id!r} has the profile {ad.profile!r}; expected one of "
@@ -104,18 +119,18 @@ def read_gold(path: Path, profiles: Iterable[str], codes: Iterable[str]) -> list
     return ads
 
 
-def _gold_ad(row: dict[str, object]) -> GoldAd:
+def _gold_ad(row: dict[str, object], name: str | None) -> GoldAd:
     get = row.get
     coders = int(get("coders") or 1)  # type: ignore[call-overload]
     segments, codes, tech = (list(get(k) or ()) for k in ("segments", "codes", "tech"))  # type: ignore[call-overload]
     return GoldAd(
-        id=str(row["id"]),
+        id=str(name),
         text=str(row["text"] or ""),
         profile=str(row["profile"]),
         segments=tuple((s["start"], s["end"]) for s in segments),
         codes=tuple(GivenCode(c["start"], c["end"], c["code"], c.get("coders") or coders) for c in codes),
         tools=tuple(GivenTool(t["name"], t["code"], t.get("coders") or coders) for t in tech),
-        cluster=str(get("cluster") or row["id"]),
+        cluster=str(get("cluster") or name),
         source=str(get("source") or ""),
         language=str(get("lang") or ""),
         confidence=float(get("confidence") or 3.0),  # type: ignore[arg-type]
@@ -176,11 +191,12 @@ def grouped_folds(ads: Sequence[GoldAd], count: int, seed: int = 0) -> NDArray[n
     from sklearn.model_selection import StratifiedGroupKFold
 
     clusters = [a.cluster for a in ads]
-    count = min(count, len(set(clusters)))
+    largest = max(Counter(a.profile for a in ads).values(), default=0)
+    count = min(count, len(set(clusters)), largest)
     if count < 2:
         raise InputError(
             f"Found {len(ads)} coded ads in {len(set(clusters))} cluster(s); cross-validation needs at least two "
-            "clusters. Add coded ads."
+            "clusters, and two ads of one profile. Add coded ads."
         )
     folds = np.zeros(len(ads), dtype=np.int64)
     split = StratifiedGroupKFold(count, shuffle=True, random_state=seed)

@@ -110,17 +110,16 @@ class TermFinder:
         return where, found
 
     def _learn(self, splitter: Splitter) -> None:
-        """Look up the tokens that the splitter has met since the last time."""
+        """Look up the words that the splitter has met since the last time."""
         if splitter is not self._splitter:
             self._forget()
             self._splitter = splitter
         if len(self._words) == len(splitter):
             return
-        for words in splitter.words_of(len(self._words)):
-            word = words[0] if len(words) == 1 else ""
+        for word in splitter.words[len(self._words) :]:
             node = self._root.next.get(word)
             self._words.append(word)
-            self._single.append([n for w in words for n in self._terms_of(w)])
+            self._single.append(self._terms_of(word))
             self._opens.append(node is not None and bool(node.next or node.stems))
         self._counts = np.array([len(s) for s in self._single], dtype=np.int64)
         self._starts = np.cumsum(self._counts) - self._counts

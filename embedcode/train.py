@@ -154,7 +154,7 @@ class _Rows:
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
         splitter = Splitter()
         split = splitter.split(texts)
-        known = [[r for w in ws for r in self._embedder.rows_of(w)] for ws in splitter.words_of(0)]
+        known = [self._embedder.rows_of(w) for w in splitter.words]
         bounds = zip(split.starts[:-1], split.starts[1:], strict=True)
         return [[r for t in split.tokens[a:b] for r in known[t]] for a, b in bounds]
 

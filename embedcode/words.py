@@ -4,7 +4,7 @@ A word is a run of letters and digits in lower case. It may hold a point or an a
 `foto's`), start with a point (`.net`) and end in plus or hash signs (`c++`, `c#`). Hyphens, slashes and all
 other punctuation part words. That rule is `WORD`, and `find_words` applies it; `Splitter` gives the same words
 ten times as fast: one pass of C code each for lower case, byte translation and splitting, then a dictionary of
-the tokens met so far.
+what stood between white space so far.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class Words:
     """The words of a batch of texts.
 
     Attributes:
-        tokens: Ids of the tokens of all texts, in order, shape (n_tokens,).
-        starts: Where each text's tokens begin in `tokens`, shape (n_texts + 1,).
+        tokens: Numbers of the words of all texts, in order, shape (n_tokens,).
+        starts: Where each text's words begin in `tokens`, shape (n_texts + 1,).
         stops: Where clauses end: ascending positions in `tokens`; a clause ends before them.
-        joints: True where a token is a conjunction, shape (n_tokens,).
+        joints: True where a word is a conjunction, shape (n_tokens,).
     """
 
     tokens: NDArray[np.int32]
@@ -79,7 +79,7 @@ class Words:
 
     @cached_property
     def clauses(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """The clauses of the texts that hold more than one.
+        """The clauses of the texts, but for those that are a whole text.
 
         A clause is a stretch between punctuation and conjunctions, of at least `MIN_CLAUSE_WORDS` words; at
         most `MAX_CLAUSES` of a text count.
@@ -101,25 +101,31 @@ class Words:
 
 
 class Splitter:
-    """Splits batches of texts into words and numbers the tokens it meets.
+    """Splits batches of texts into words and numbers the words it meets.
 
-    A token is what stands between white space once punctuation is parted off; it holds one word nearly always,
-    none or several in rare cases (`systems.you`). Consumers keep an array with a row per token and extend it
-    by `words_of` when the splitter has met new ones.
+    Consumers keep an array with a row per word, and extend it from `words` when there are new ones.
+
+    Attributes:
+        words: Every word met so far, by number.
     """
 
     def __init__(self) -> None:
-        self._ids: dict[bytes, int] = {_STOP.encode(): _STOP_ID, _END.encode(): _END_ID}
-        self._tokens: list[bytes] = list(self._ids)
+        self.words: list[str] = ["", ""]  # the two marks have numbers, but are no words
+        self._numbers: dict[str, int] = {}
         self._joint = bytearray(2)
+        # What stands between white space, to the number of its word; where it holds none or several words
+        # ("•", "data→model"), to -1 - its place in `_several`.
+        self._known: dict[bytes, int] = {_STOP.encode(): _STOP_ID, _END.encode(): _END_ID}
+        self._several: list[list[int]] = []
 
     def __len__(self) -> int:
-        """How many tokens have a number."""
-        return len(self._tokens)
+        """How many words have a number."""
+        return len(self.words)
 
-    def words_of(self, first: int) -> list[tuple[str, ...]]:
-        """The words of every token numbered `first` or later."""
-        return [tuple(WORD.findall(t.decode("utf-8", "replace"))) for t in self._tokens[first:]]
+    @property
+    def size(self) -> int:
+        """How much it remembers: the distinct strings between white space met so far."""
+        return len(self._known)
 
     def split(self, texts: Sequence[str]) -> Words:
         """Split texts into words; empty texts have none."""
@@ -128,28 +134,49 @@ class Splitter:
         found = data.replace(_STOP.encode(), f" {_STOP} ".encode()).split()
         if texts:
             found.append(_END.encode())
-        ids = self._ids
+        known = self._known
         try:
-            numbers = np.fromiter(map(ids.__getitem__, found), dtype=np.int32, count=len(found))
+            numbers = np.fromiter(map(known.__getitem__, found), dtype=np.int32, count=len(found))
         except KeyError:
             self._learn(found)
-            numbers = np.fromiter(map(ids.__getitem__, found), dtype=np.int32, count=len(found))
-        return self._arrange(numbers)
+            numbers = np.fromiter(map(known.__getitem__, found), dtype=np.int32, count=len(found))
+        return self._arrange(self._expanded(numbers))
 
     def _learn(self, found: list[bytes]) -> None:
         for token in dict.fromkeys(found):
-            if token not in self._ids:
-                self._ids[token] = len(self._tokens)
-                self._tokens.append(token)
-                self._joint.append(token.decode("utf-8", "replace") in _CONJUNCTIONS)
+            if token in self._known:
+                continue
+            numbers = [self._number(w) for w in WORD.findall(token.decode("utf-8", "replace"))]
+            if len(numbers) == 1:
+                self._known[token] = numbers[0]
+            else:
+                self._several.append(numbers)
+                self._known[token] = -len(self._several)
+
+    def _number(self, word: str) -> int:
+        number = self._numbers.setdefault(word, len(self.words))
+        if number == len(self.words):
+            self.words.append(word)
+            self._joint.append(word in _CONJUNCTIONS)
+        return number
+
+    def _expanded(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Put the words in place of what holds none or several."""
+        where = np.flatnonzero(numbers < 0)
+        if not len(where):
+            return numbers
+        words = [self._several[-1 - n] for n in numbers[where].tolist()]
+        count = np.ones(len(numbers), dtype=np.int64)
+        count[where] = [len(w) for w in words]
+        out = np.repeat(numbers, count)
+        out[out < 0] = [n for w in words for n in w]
+        return out
 
     def _arrange(self, numbers: NDArray[np.int32]) -> Words:
         ends = np.flatnonzero(numbers == _END_ID)
         stops = np.flatnonzero(numbers == _STOP_ID)
         marks = np.union1d(ends, stops)
         tokens = np.delete(numbers, marks)
-        shift_ends = np.searchsorted(marks, ends)
-        shift_stops = np.searchsorted(marks, stops)
-        starts = np.concatenate([[0], ends - shift_ends]).astype(np.int64)
+        starts = np.concatenate([[0], ends - np.searchsorted(marks, ends)]).astype(np.int64)
         joints = np.frombuffer(self._joint, dtype=np.bool_)[tokens]
-        return Words(tokens, starts, (stops - shift_stops).astype(np.int64), joints)
+        return Words(tokens, starts, (stops - np.searchsorted(marks, stops)).astype(np.int64), joints)

@@ -220,22 +220,15 @@ def test_problem_as_text() -> None:
     assert str(Problem("terms.csv", 0, "no")) == "terms.csv: no"
 
 
-@pytest.mark.xfail(strict=True, reason="book: a comment without a space after the sign ('#note') is read as a row")
 def test_a_row_that_starts_with_a_hash_is_a_comment(book_folder: Path) -> None:
     append(book_folder, "terms.csv", "#note to myself,,,")
     assert problems(book_folder) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="book: spellings that differ in case or by their mark (`golang`/`GoLang`, `!Go`/`Go`) pass the check of "
-    "the book and fail in ToolFinder, without file and line",
-)
 @pytest.mark.parametrize("row", ["Golem,TECH1,GoLang,any,,,", "Gopher,TECH4,!Go,any,,,", "python,TECH4,,any,,,"])
 def test_spellings_that_clash_for_the_finder(book_folder: Path, row: str) -> None:
     line = append(book_folder, "tools.csv", row)
-    with pytest.raises(BookError):
-        ToolFinder(inspect_book(book_folder)[0].tools)
+    ToolFinder(inspect_book(book_folder)[0].tools)
     assert [(p.file, p.line) for p in inspect_book(book_folder)[1]] == [("tools.csv", line)]
 
 
@@ -289,7 +282,6 @@ def test_add_row_does_not_mind_older_problems(book_folder: Path) -> None:
         add_row(book_folder, "terms.csv", ["y", "elsewhere", "en", ""])
 
 
-@pytest.mark.xfail(strict=True, reason="book.add_row leaves an empty file behind where there was none")
 def test_add_row_makes_no_file(book_folder: Path) -> None:
     before = snapshot(book_folder)
     with pytest.raises(BookError):
@@ -297,23 +289,17 @@ def test_add_row_makes_no_file(book_folder: Path) -> None:
     assert snapshot(book_folder) == before
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="book.add_row: a phrase that a later file holds already is reported with the place of the refused row",
-)
 def test_add_row_names_the_place_of_the_phrase_that_stands_already(book_folder: Path) -> None:
     with pytest.raises(BookError) as error:
         add_row(book_folder, "phrases/TASK3.csv", ["software bouwen", "generative", "nl", ""])
     assert "phrases/TASK4.csv:5" in str(error.value)
 
 
-@pytest.mark.xfail(strict=True, reason="book.add_row appends rows of nothing but empty cells without a word")
 def test_add_row_refuses_an_empty_row(book_folder: Path) -> None:
     with pytest.raises(BookError):
         add_row(book_folder, "terms.csv", ["", "", "", ""])
 
 
-@pytest.mark.xfail(strict=True, reason="book.add_row cannot check the row of a file it cannot read, and appends it")
 def test_add_row_refuses_a_file_that_cannot_be_read(book_folder: Path) -> None:
     path = book_folder / "terms.csv"
     path.write_bytes(path.read_bytes() + b"caf\xe9,generative,en,\n")

@@ -50,9 +50,7 @@ def write_json(path: Path, rows: Sequence[object] = ADS) -> Path:
     return path
 
 
-def write_csv(
-    path: Path, rows: Sequence[dict[str, Any]] = ADS, mark: str = ",", encoding: str = "utf-8"
-) -> Path:
+def write_csv(path: Path, rows: Sequence[dict[str, Any]] = ADS, mark: str = ",", encoding: str = "utf-8") -> Path:
     def cell(value: object) -> str:
         return '"' + str(value).replace('"', '""') + '"'
 
@@ -95,9 +93,7 @@ def test_formats_give_the_same(tmp_path: Path, name: str, rows: int) -> None:
     assert table["error"].null_count == len(ADS)
 
 
-@pytest.mark.parametrize(
-    "name", ["ads.csv.gz", "ADS.JSONL.GZ", "ads.tsv", "ads.ndjson", "ads.json", "ADS.CSV"]
-)
+@pytest.mark.parametrize("name", ["ads.csv.gz", "ADS.JSONL.GZ", "ads.tsv", "ads.ndjson", "ads.json", "ADS.CSV"])
 def test_endings(tmp_path: Path, name: str) -> None:
     write = write_csv if ".csv" in name.lower() or ".tsv" in name else write_json
     path = write(tmp_path / name)
@@ -142,9 +138,7 @@ def test_limit(tmp_path: Path, limit: int, expected: int) -> None:
 
 
 def test_batches_can_be_read_again(tmp_path: Path) -> None:
-    source = Source.open(
-        [str(write_json(tmp_path / "a.jsonl", [*ADS, {"text": "x", "n": 1}]))], Columns(keep=("n",))
-    )
+    source = Source.open([str(write_json(tmp_path / "a.jsonl", [*ADS, {"text": "x", "n": 1}]))], Columns(keep=("n",)))
     assert list(source.batches(4)) == list(source.batches(4))
 
 
@@ -201,9 +195,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 
 
 def test_coded_ads_are_refused(tmp_path: Path) -> None:
-    write_parquet(
-        tmp_path / "part-0.parquet", [{"id": "1", "profile": "x", "codes": [1], "strengths": 1, "text": "y"}]
-    )
+    write_parquet(tmp_path / "part-0.parquet", [{"id": "1", "profile": "x", "codes": [1], "strengths": 1, "text": "y"}])
     write_json(tmp_path / "manifest.json", ["{}"])
     assert "output of `embedcode classify`" in refused(tmp_path)
     assert read(tmp_path, columns=Columns(text="text"))["text"].to_pylist() == ["y"]
@@ -227,9 +219,7 @@ def test_no_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("write", [write_parquet, write_csv, write_json])
 def test_obvious_names(tmp_path: Path, write: Any) -> None:
     name = {write_parquet: "a.parquet", write_csv: "a.csv", write_json: "a.jsonl"}[write]
-    path = write(
-        tmp_path / name, [{"Body": "nee", " Full_Text": "ja", "FUNCTIETITEL": "Analist", "Job_ID": "j7"}]
-    )
+    path = write(tmp_path / name, [{"Body": "nee", " Full_Text": "ja", "FUNCTIETITEL": "Analist", "Job_ID": "j7"}])
     assert read(path).to_pylist() == [{"id": "j7", "title": "Analist", "text": "ja", "error": None}]
     named = read(path, columns=Columns(text="Body", title="Job_ID", id=" Full_Text"))
     assert named.to_pylist() == [{"id": "ja", "title": "j7", "text": "nee", "error": None}]
@@ -284,9 +274,7 @@ def test_ids(tmp_path: Path) -> None:
     assert ids(pa.array([key.bytes, None], pa.uuid())) == [str(key), "1"]
     assert ids(pa.array([[1], [2]])) == ["0", "1"]
     assert "cannot be the id: it holds list" in refused(tmp_path / "a.parquet", columns=Columns(id="id"))
-    rows = [
-        {"text": "x", "id": value} for value in (7, 7.0, 1e20, 10**30, "a", None, "", True, [1], "\ud800")
-    ]
+    rows = [{"text": "x", "id": value} for value in (7, 7.0, 1e20, 10**30, "a", None, "", True, [1], "\ud800")]
     assert read(write_json(tmp_path / "a.jsonl", rows))["id"].to_pylist() == (
         ["7", "7", "1e+20", str(10**30), "a", "5", "6", "true", "[1]", "\\ud800"]
     )
@@ -334,9 +322,7 @@ def test_kept_columns(tmp_path: Path) -> None:
 
 
 def test_kept_names_that_clash(tmp_path: Path) -> None:
-    path = write_csv(
-        tmp_path / "a.csv", [{"text": "x", "language": "nl", "id": "1", "ad_id": "2", "day": "3"}]
-    )
+    path = write_csv(tmp_path / "a.csv", [{"text": "x", "language": "nl", "id": "1", "ad_id": "2", "day": "3"}])
     assert "--keep text,ad_id,day" in (message := refused(path, columns=Columns(keep=("all",))))
     assert message.startswith("The columns language cannot be kept")
     assert "columns id cannot be kept" in refused(path, columns=Columns(id="ad_id", keep=("id",)))
@@ -398,9 +384,7 @@ def test_kept_from_json(tmp_path: Path) -> None:
     }
 
 
-def test_kept_json_values_of_another_type_than_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kept_json_values_of_another_type_than_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "HEAD_LINES", 2)
     values = [1, 2, "drie", 2.5, True, 2**64, 4, None]
     path = write_json(tmp_path / "a.jsonl", [{"text": "x", "n": value} for value in values])
@@ -461,9 +445,7 @@ def test_parquet_text_types(tmp_path: Path, type: pa.DataType) -> None:
     assert read(path)["title"].to_pylist() == ["é", None, "ab", "é"]
 
 
-@pytest.mark.parametrize(
-    "column", [pa.array([1, None]), pa.array([["a"], []]), pa.array([{"a": "b"}, None])], ids=str
-)
+@pytest.mark.parametrize("column", [pa.array([1, None]), pa.array([["a"], []]), pa.array([{"a": "b"}, None])], ids=str)
 def test_parquet_text_that_is_none(tmp_path: Path, column: pa.Array) -> None:
     path = write_parquet(tmp_path / "a.parquet", pa.table({"text": column, "id": ["a", "b"]}))
     table = read(path)
@@ -641,9 +623,7 @@ def test_wrong_encoding(tmp_path: Path, before: int) -> None:
     assert "--encoding cp1252" in message
     assert read(tmp_path / "a.csv", encoding="cp1252")["text"].to_pylist()[1] == "café"
     (tmp_path / "a.csv").write_bytes(b"text\n\x81\n")
-    assert "not cp1252: the first bad byte is 0x81 at byte offset 5" in refused(
-        tmp_path / "a.csv", encoding="cp1252"
-    )
+    assert "not cp1252: the first bad byte is 0x81 at byte offset 5" in refused(tmp_path / "a.csv", encoding="cp1252")
     (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbftext\n\xff\n")
     assert "offset 8" in refused(tmp_path / "a.csv")
     (tmp_path / "a.csv").write_bytes("text\nab".encode("utf-16")[:-1])
@@ -691,9 +671,7 @@ def broken_files(folder: Path) -> dict[str, Path]:
     cut.write_bytes(cut.read_bytes()[:-50])
     (folder / "c-empty.parquet").touch()
     short = folder / "d-short.csv.gz"
-    short.write_bytes(
-        gzip.compress(b"text\n" + b"".join(json.dumps(row).encode() + b"\n" for row in rows))[:-9999]
-    )
+    short.write_bytes(gzip.compress(b"text\n" + b"".join(json.dumps(row).encode() + b"\n" for row in rows))[:-9999])
     latin = folder / "e-latin.csv"
     latin.write_bytes(b"text\n" + b"goed\n" * 5000 + b"caf\xe9\n")
     damaged = corrupt(write_parquet(folder / "f-damaged.parquet", rows, use_dictionary=False))
@@ -715,9 +693,7 @@ def test_one_broken_file_among_many(tmp_path: Path) -> None:
             assert "Expected" in problem
     for path in broken.values():
         assert str(path) in refused(path)
-    assert "None of the 2 files can be read. The first: " in refused(
-        broken["b-cut.parquet"], broken["c-empty.parquet"]
-    )
+    assert "None of the 2 files can be read. The first: " in refused(broken["b-cut.parquet"], broken["c-empty.parquet"])
 
 
 def test_encrypted_parquet(tmp_path: Path) -> None:
@@ -733,9 +709,7 @@ def test_encrypted_parquet(tmp_path: Path) -> None:
     for plain_footer in (False, True):
         properties = encryption.CryptoFactory(lambda _: Keys()).file_encryption_properties(
             encryption.KmsConnectionConfig(),
-            encryption.EncryptionConfiguration(
-                "k", column_keys={"k": ["text"]}, plaintext_footer=plain_footer
-            ),
+            encryption.EncryptionConfiguration("k", column_keys={"k": ["text"]}, plaintext_footer=plain_footer),
         )
         path = write_parquet(tmp_path / "a.parquet", encryption_properties=properties)
         assert "without encryption" in refused(path)

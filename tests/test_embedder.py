@@ -125,8 +125,8 @@ def test_vectors_of_texts_and_clauses(texts: list[str]) -> None:
     assert whole.tobytes() == quantise(tiny().embed(texts)).tobytes()
     begin, end, of_text = words.clauses
     assert text.tolist() == of_text.tolist()
-    known = splitter.words_of(0)
-    as_texts = [" ".join(w for t in words.tokens[a:b] for w in known[t]) for a, b in zip(begin, end, strict=True)]
+    known = splitter.words
+    as_texts = [" ".join(known[t] for t in words.tokens[a:b]) for a, b in zip(begin, end, strict=True)]
     assert clauses.tobytes() == quantise(tiny().embed(as_texts)).tobytes()
 
 

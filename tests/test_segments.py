@@ -317,11 +317,7 @@ def test_every_word_lies_in_a_segment(pieces: list[str]) -> None:
             assert any(start <= at < end for start, end in inside)
 
 
-@given(
-    st.lists(
-        st.sampled_from(["You build models", "Wij testen", "in Python", "e.g. SQL", "3.5 days"]), min_size=1
-    )
-)
+@given(st.lists(st.sampled_from(["You build models", "Wij testen", "in Python", "e.g. SQL", "3.5 days"]), min_size=1))
 def test_a_segment_is_one_segment(parts: list[str]) -> None:
     text = ". ".join(parts)
     for start, end in segment(text):

@@ -25,7 +25,6 @@ STAGES = {
     "embedder",
     "examples",
     "features",
-    "gold",
     "head",
     "language",
     "markup",
@@ -43,6 +42,7 @@ JOINTS = {
     # Reading ads: a file format is chosen by name.
     "formats": {"values"},
     "documents": {"formats", "values"},
+    "gold": {"values"},
     # From texts to evidence, for coding and building alike.
     "analysis": {"codes", "embedder", "features", "markup", "segments", "terms", "tools"},
     "labelled": {"analysis", "gold", "terms"},

@@ -94,10 +94,6 @@ def test_no_terms_and_no_texts() -> None:
     assert find(["", ""], terms_of("some")) == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="terms.TermFinder breaks a sequence at a token of several words, such as 'data→machine' (arrow, ellipsis)",
-)
 def test_sequences_run_through_tokens_of_several_words() -> None:
     assert find(["from data→machine learning"], terms_of("machine learning")) == [(0, 0)]
 

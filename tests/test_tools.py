@@ -358,9 +358,7 @@ def test_every_mention_is_given() -> None:
 
 
 def test_employer_is_not_a_tool_it_asks_for() -> None:
-    text = (
-        "At Databricks, we help data teams.\nYou know Python.\nDatabricks is an equal opportunity employer."
-    )
+    text = "At Databricks, we help data teams.\nYou know Python.\nDatabricks is an equal opportunity employer."
     assert names(text) == ["Python"]
     assert names("At Databricks, we like tools.\nTools: Spark, Databricks, Python") == [
         "Spark",
@@ -433,9 +431,7 @@ def test_lexicon_is_sound() -> None:
         assert all(a == a.strip() and a.strip("!~") for a in tool.aliases)
 
 
-@pytest.mark.parametrize(
-    "tool", [t for t in TOOLS if t.match != "context" and not t.against], ids=lambda t: t.name
-)
+@pytest.mark.parametrize("tool", [t for t in TOOLS if t.match != "context" and not t.against], ids=lambda t: t.name)
 def test_each_tool_is_found_by_its_name(tool: Tool) -> None:
     text = f"Ervaring met {tool.name}, Python"
     found = FINDER.find(text)

@@ -25,8 +25,8 @@ def split(texts: list[str], splitter: Splitter | None = None) -> list[list[str]]
     splitter = splitter or Splitter()
     words = splitter.split(texts)
     assert len(words) == len(texts)
-    known = splitter.words_of(0)
-    return [[w for t in words.tokens[a:b] for w in known[t]] for a, b in pairwise(words.starts)]
+    known = splitter.words
+    return [[known[t] for t in words.tokens[a:b]] for a, b in pairwise(words.starts)]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_numbers_of_tokens_stay() -> None:
     assert len(splitter) == met
     assert set(again.tokens) == set(first.tokens)
     assert splitter.split(["build models"]).tokens[0] == first.tokens[0]
-    assert splitter.words_of(met) == [("models",)]
+    assert splitter.words[met:] == ["models"]
 
 
 def test_an_empty_batch_has_no_texts() -> None:
