@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedcode.codes import Floats, Pools
-from embedcode.embedder import StaticEmbedder, embed_words
+from embedcode.embedder import StaticEmbedder
 from embedcode.features import Evidence, FeatureSpace
 from embedcode.markup import mask
 from embedcode.segments import segment
@@ -139,44 +139,11 @@ def looks_like_title(text: str, start: int, end: int) -> bool:
     return end == len(text) or text[end:].lstrip(f" \t{FILLER}")[:1] in ("\n", "\r", "")
 
 
-@dataclass(frozen=True)
-class Vectors:
-    """Quantised vectors of segments and clauses.
-
-    Attributes:
-        whole: Shape (n_segments, dimension).
-        clauses: Of the clauses of segments with more than one, shape (n_clauses, dimension).
-        clause_of: Segment of each clause, ascending, shape (n_clauses,).
-    """
-
-    whole: NDArray[np.int8]
-    clauses: NDArray[np.int8]
-    clause_of: NDArray[np.int64]
-
-
-def embed(embedder: Embedder, reading: Reading) -> Vectors:
-    """Embed the segments of a batch; clauses only where that is cheap, by the static embedder."""
+def embed(embedder: Embedder, reading: Reading) -> NDArray[np.int8]:
+    """Quantised vectors of the segments of a batch, shape (n_segments, dimension)."""
     if isinstance(embedder, StaticEmbedder):
-        return Vectors(*embed_words(embedder, reading.splitter, reading.words))
-    whole = quantise(embedder.embed([t.replace(FILLER, "") for t in reading.texts]))
-    return Vectors(whole, np.zeros((0, whole.shape[1]), dtype=np.int8), np.zeros(0, dtype=np.int64))
-
-
-@dataclass(frozen=True)
-class Strengths:
-    """What the anchors say about segments and clauses.
-
-    Attributes:
-        whole: Soft maxima of the segments, shape (n_segments, n_codes + 1).
-        clauses: Of their clauses, shape (n_clauses, n_codes + 1).
-        clause_of: Segment of each clause, ascending, shape (n_clauses,).
-        sums: Pool sums of the segments, shape (n_segments, n_pools).
-    """
-
-    whole: Floats
-    clauses: Floats
-    clause_of: NDArray[np.int64]
-    sums: Floats
+        return quantise(embedder.embed_words(reading.splitter, reading.words))
+    return quantise(embedder.embed([t.replace(FILLER, "") for t in reading.texts]))
 
 
 class Scorer:
@@ -192,12 +159,6 @@ class Scorer:
         self.pools = Pools(anchors, vectors)
         self._facets = [i for i, (_, facet) in enumerate(self.pools.names) if facet]
         self.coded = (*self.pools.codes, *("/".join(self.pools.names[i]) for i in self._facets))
-
-    def strengths(self, vectors: Vectors) -> Strengths:
-        """Compare segments and clauses with the anchors."""
-        sums = self.pools.sums(vectors.whole)
-        clauses = self.pools.strengths(self.pools.sums(vectors.clauses))
-        return Strengths(self.pools.strengths(sums), clauses, vectors.clause_of, sums)
 
     def with_facets(self, probabilities: Floats, sums: Floats) -> Floats:
         """Probabilities of codes and, beside them, of their facets, shape (n_segments, len(coded)).

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from embedcode.analysis import Reader, Reading, Scorer, Vectors, embed, evidence, feature_space, untitled
+from embedcode.analysis import Reader, Reading, Scorer, embed, evidence, feature_space, untitled
 from embedcode.bundle import Bundle, EmbedderSpec
-from embedcode.codes import CodeModel, Floats, fit_codes
+from embedcode.codes import CodeModel, Floats, Pools, fit_codes
 from embedcode.embedder import FoldTables, StaticEmbedder
 from embedcode.errors import BookError
 from embedcode.features import Evidence
@@ -73,20 +73,15 @@ def label(book: CodingBook, ads: Sequence[GoldAd], folds: NDArray[np.int64], mod
     return labelled.with_vectors(fold_vectors(model, labelled, reading))
 
 
-def fold_vectors(model: Model, labelled: Labelled, reading: Reading) -> Vectors:
-    """Vectors of the labelled ads, each by the embedder that has not seen the ad's fold."""
+def fold_vectors(model: Model, labelled: Labelled, reading: Reading) -> NDArray[np.int8]:
+    """Vectors of the labelled ads' segments, each by the embedder that has not seen the ad's fold."""
     parts = model.parts(int(labelled.fold.max()) + 1)
     if all(p is parts[0] for p in parts):
         return embed(parts[0], reading)
-    out: Vectors | None = None
+    out = np.zeros((len(labelled.ad), model.embedder.dimension), dtype=np.int8)
     for fold, part in enumerate(parts):
-        vectors = embed(part, reading)
-        if out is None:
-            out = vectors
         mine = labelled.segment_fold == fold
-        out.whole[mine] = vectors.whole[mine]
-        out.clauses[mine[out.clause_of]] = vectors.clauses[mine[out.clause_of]]
-    assert out is not None
+        out[mine] = embed(part, reading)[mine]
     return out
 
 
@@ -180,27 +175,17 @@ def fit_anchors(book: CodingBook, model: Model, labelled: Labelled, previous: Bu
     vectors, embedded = anchor_vectors(book.anchors, model.embedder, previous)
     scorer = Scorer(book.anchors, vectors)
     pools = scorer.pools
-    n, m = len(labelled.ad), len(labelled.vectors.clause_of)
-    whole, clauses = np.zeros((n, len(pools.codes) + 1)), np.zeros((m, len(pools.codes) + 1))
-    sums = np.zeros((n, len(pools.names)))
-    parts = model.parts(int(labelled.fold.max()) + 1)
-    for fold, part in enumerate(parts):
-        local = scorer
+    sums = np.zeros((len(labelled.ad), len(pools.names)))
+    for fold, part in enumerate(model.parts(int(labelled.fold.max()) + 1)):
+        local = pools
         if part is not model.embedder:
-            local = Scorer(book.anchors, quantise(part.embed([a.phrase for a in book.anchors])))
+            local = Pools(book.anchors, quantise(part.embed([a.phrase for a in book.anchors])))
         mine = labelled.segment_fold == fold
-        mine_clauses = mine[labelled.vectors.clause_of]
-        subset = Vectors(
-            labelled.vectors.whole[mine],
-            labelled.vectors.clauses[mine_clauses],
-            labelled.vectors.clause_of[mine_clauses],
-        )
-        found = local.strengths(subset)
-        whole[mine], sums[mine], clauses[mine_clauses] = found.whole, found.sums, found.clauses
+        sums[mine] = local.sums(labelled.vectors[mine])
+    strengths = pools.strengths(sums)
     order = [labelled.codes.index(c) for c in pools.codes]
-    clause_of, ad = labelled.vectors.clause_of, labelled.ad
-    codes = fit_codes(pools.codes, whole, clauses, clause_of, ad, labelled.labels[:, order], labelled.known[:, order])
-    probabilities = untitled(codes.probabilities(codes.scores(whole, clauses, clause_of), ad), labelled.title)
+    codes = fit_codes(pools.codes, strengths, labelled.ad, labelled.labels[:, order], labelled.known[:, order])
+    probabilities = untitled(codes.probabilities(codes.scores(strengths), labelled.ad), labelled.title)
     tools = {t.name: i for i, t in enumerate(book.tools)}
     names = ((ad, tools.get(labelled.tools[tool])) for ad, tool in labelled.named.tolist())
     named = [(ad, tool) for ad, tool in names if tool is not None]

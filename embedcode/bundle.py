@@ -24,7 +24,6 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from embedcode._version import __version__
-from embedcode.analysis import Vectors
 from embedcode.codes import CodeModel
 from embedcode.embedder import FoldTables, StaticEmbedder
 from embedcode.errors import BundleError
@@ -337,9 +336,7 @@ def _labelled_parts(ads: Labelled) -> tuple[Tensors, dict[str, Any]]:
         "hits_text": ads.hits.text.astype(np.int32),
         "hits_term": ads.hits.term.astype(np.int32),
         "named": ads.named.astype(np.int32),
-        "whole": ads.vectors.whole,
-        "clauses": ads.vectors.clauses,
-        "clause_of": ads.vectors.clause_of.astype(np.int32),
+        "vectors": ads.vectors,
     }
     names = {"ids": ads.ids, "profiles": ads.profiles, "codes": ads.codes, "terms": ads.terms, "tools": ads.tools}
     return tensors, names
@@ -364,7 +361,7 @@ def _labelled(t: Tensors, names: dict[str, Any]) -> Labelled:
         hits=TermHits(long("hits_text"), long("hits_term")),
         tools=tuple(names["tools"]),
         named=long("named"),
-        vectors=Vectors(t["whole"], t["clauses"], long("clause_of")),
+        vectors=t["vectors"],
     )
 
 

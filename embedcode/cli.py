@@ -134,17 +134,17 @@ def classify(
     console = _console()
     console.print(
         show.counts(
-            f"{done.rows:,} ads, {done.rows / max(done.seconds, 1e-9):,.0f} a second → {output}",
+            f"{_ads(done.rows)}, {done.rows / max(done.seconds, 1e-9):,.0f} a second → {output}",
             _ordered(done.profiles),
         )
     )
     if done.failed:
         reasons = "; ".join(f"{n:,} × {reason}" for reason, n in done.errors.most_common(5))
-        typer.echo(f"{done.failed:,} ads could not be coded (column error says why): {reasons}", err=True)
+        typer.echo(f"{_ads(done.failed)} could not be coded (column error says why): {reasons}", err=True)
     if done.foreign:
         languages = ", ".join(f"{k} {n:,}" for k, n in done.languages.most_common() if k not in ("en", "nl"))
         typer.echo(
-            f"Warning: {done.foreign:,} ads are in neither English nor Dutch ({languages}); coded all the same.",
+            f"Warning: {_ads(done.foreign)} in neither English nor Dutch ({languages}); coded all the same.",
             err=True,
         )
     if done.problems:
@@ -440,6 +440,10 @@ def anchors_copy(folder: Annotated[Path, typer.Argument(help="Folder to make.")]
         raise InputError(f"{folder} exists already and is not an empty folder. Name another.")
     shutil.copytree(shipped() / "anchors", folder, dirs_exist_ok=True)
     typer.echo(f"coding book: {folder}; edit the CSV files, then: embedcode build --anchors {folder} -o indexes/mine")
+
+
+def _ads(count: int) -> str:
+    return "1 ad" if count == 1 else f"{count:,} ads"
 
 
 def _ordered(counts: dict[str, int]) -> dict[str, int]:

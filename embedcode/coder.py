@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from embedcode.analysis import FIELDS, Reader, Reading, Scorer, Vectors, embed, evidence, feature_space, untitled
+from embedcode.analysis import FIELDS, Reader, Reading, Scorer, embed, evidence, feature_space, untitled
 from embedcode.bundle import Bundle
 from embedcode.coded import EVIDENCE, CodedAd, coded_ads, coded_schema
 from embedcode.codes import Floats
@@ -44,14 +44,14 @@ class Analysis:
 
     Attributes:
         reading: Segments, words, terms and tools.
-        vectors: Of segments and clauses.
+        vectors: Of the segments, shape (n_segments, dimension).
         probabilities: Of each code for each segment, shape (n_segments, n_codes).
         features: Shape (n_ads, n_features).
         profiles: Probability of each profile, shape (n_ads, n_profiles).
     """
 
     reading: Reading
-    vectors: Vectors
+    vectors: NDArray[np.int8]
     probabilities: Floats
     features: Floats
     profiles: Floats
@@ -132,11 +132,11 @@ class Coder:
         bundle = self.bundle
         reading = self._reader.read(texts, titles)
         vectors = embed(self.embedder, reading)
-        strengths = self.scorer.strengths(vectors)
-        scores = bundle.codes.scores(strengths.whole, strengths.clauses, strengths.clause_of)
+        sums = self.scorer.pools.sums(vectors)
+        scores = bundle.codes.scores(self.scorer.pools.strengths(sums))
         probabilities = untitled(bundle.codes.probabilities(scores, reading.ad), reading.title)
         named = {(ad, tool) for ad, _, _, _, tool in reading.mentions}
-        found = evidence(bundle.book, reading, named, self.scorer.with_facets(probabilities, strengths.sums))
+        found = evidence(bundle.book, reading, named, self.scorer.with_facets(probabilities, sums))
         features = self.space.compute(found)
         return Analysis(reading, vectors, probabilities, features, bundle.head.probabilities(features))
 
@@ -225,29 +225,24 @@ class Coder:
         offsets = np.searchsorted(ad, np.arange(len(texts) + 1))
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rows)
 
-    def nearest(self, vectors: Vectors, segment: Flat, column: Flat) -> tuple[Flat, Floats]:
-        """The anchor of a code nearest to a segment or one of its clauses, among the `NEAREST` nearest anchors.
+    def nearest(self, vectors: NDArray[np.int8], segment: Flat, column: Flat) -> tuple[Flat, Floats]:
+        """The nearest anchor of a code, among the `NEAREST` nearest anchors of a segment.
 
         Args:
-            vectors: Of segments and clauses.
+            vectors: Of the segments.
             segment, column: Segments and codes, ascending, shape (n,).
 
         Returns:
             Anchors (-1 where none of the code is among them) and cosines, shape (n,).
         """
-        coded = np.unique(segment)
-        clause = np.flatnonzero(np.isin(vectors.clause_of, coded))
-        owner = np.concatenate([coded, vectors.clause_of[clause]])
-        found = self.index.search(np.concatenate([vectors.whole[coded], vectors.clauses[clause]]), NEAREST)
-        n_codes = len(self.scorer.pools.codes)
+        coded, row = np.unique(segment, return_inverse=True)
+        found = self.index.search(vectors[coded], NEAREST)
         code = np.where(found.anchor >= 0, self._column[found.anchor], -1)
-        key = np.where(code >= 0, owner[:, None] * n_codes + code, -1).ravel()
-        anchor, cosine = found.anchor.ravel(), found.similarity.ravel()
-        order = np.lexsort((anchor, -cosine, key))
-        first = np.searchsorted(key[order], segment * n_codes + column)
-        best = order[np.minimum(first, len(order) - 1)] if len(order) else order
-        hit = key[best] == segment * n_codes + column
-        return np.where(hit, anchor[best], -1), np.where(hit, cosine[best], np.nan).astype(np.float64)
+        same = code[row] == column[:, None]
+        first = same.argmax(axis=1) if same.size else np.zeros(len(segment), dtype=np.int64)
+        hit = same.any(axis=1)
+        at = row, first
+        return np.where(hit, found.anchor[at], -1), np.where(hit, found.similarity[at], np.nan).astype(np.float64)
 
 
 def first_mentions(reading: Reading, bundle: Bundle) -> list[tuple[int, int, int, int, int, int]]:

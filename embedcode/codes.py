@@ -1,10 +1,9 @@
 """From similarities to codes: how likely a segment carries each TASK and SKILL code.
 
 A code's strength in a segment is a soft maximum of the cosines to its anchors, `log mean exp(b cos) / b`; the same
-over the negative anchors speaks against every code. A logistic regression per code turns both into a probability.
-A segment's own probability and the best one of its clauses are averaged, and a second logistic regression (Platt 1999)
-calibrates that score in view of the mean score of the whole ad. A code is given where its probability reaches the
-code's threshold.
+over the negative anchors speaks against every code. A logistic regression per code turns both into a score. A
+second one (Platt 1999) calibrates that score in view of the mean score of the whole ad. A code is given where its
+probability reaches the code's threshold.
 """
 
 from __future__ import annotations
@@ -99,8 +98,8 @@ class CodeModel:
     Attributes:
         codes: Codes in order.
         strength: Weights of intercept, own strength and negative strength, shape (n_codes, 3).
-        context: Weights of intercept, the segment's averaged score (log-odds) and the mean of the scores in its ad,
-            shape (n_codes, 3).
+        context: Weights of intercept, the segment's score (log-odds) and the mean of the scores in its ad, shape
+            (n_codes, 3).
         thresholds: Probabilities from which a code is given, shape (n_codes,).
     """
 
@@ -109,20 +108,12 @@ class CodeModel:
     context: Floats
     thresholds: Floats
 
-    def scores(self, whole: Floats, clauses: Floats, text: NDArray[np.int64]) -> Floats:
-        """Scores of segments by themselves: their own and the best of their clauses, averaged.
+    def scores(self, strengths: Floats) -> Floats:
+        """Scores of segments by themselves, shape (n_segments, n_codes).
 
         Args:
-            whole: Strengths of the segments, shape (n_segments, n_codes + 1).
-            clauses: Strengths of their clauses, shape (n_clauses, n_codes + 1).
-            text: Segment of each clause, ascending, shape (n_clauses,).
-
-        Returns:
-            Shape (n_segments, n_codes).
+            strengths: As from `Pools.strengths`, shape (n_segments, n_codes + 1).
         """
-        return averaged(self._own(whole), self._own(clauses), text)
-
-    def _own(self, strengths: Floats) -> Floats:
         a, b, c = self.strength.T
         return sigmoid(a + b * strengths[:, :-1] + c * strengths[:, -1:])
 
@@ -154,15 +145,6 @@ def ad_means(scores: Floats, ad: NDArray[np.int64]) -> Floats:
     return np.asarray((sums / size[:, None])[place]) if len(numbers) else scores
 
 
-def averaged(whole: Floats, clauses: Floats, text: NDArray[np.int64]) -> Floats:
-    """The mean of each segment's own probabilities and the best of its clauses."""
-    best = whole.copy()
-    if len(text):
-        first = np.flatnonzero(np.diff(text, prepend=-1))
-        best[text[first]] = np.maximum.reduceat(clauses, first, axis=0)
-    return (whole + best) / 2
-
-
 def sigmoid(x: Floats) -> Floats:
     """1 / (1 + exp(-x)), without overflow."""
     return np.asarray(np.exp(-np.logaddexp(0.0, -x)))
@@ -176,9 +158,7 @@ def log_odds(p: Floats) -> Floats:
 
 def fit_codes(
     codes: tuple[str, ...],
-    whole: Floats,
-    clauses: Floats,
-    text: NDArray[np.int64],
+    strengths: Floats,
     ad: NDArray[np.int64],
     labels: NDArray[np.bool_],
     known: NDArray[np.bool_],
@@ -187,7 +167,7 @@ def fit_codes(
 
     Args:
         codes: Codes in order.
-        whole, clauses, text: As for `CodeModel.scores`.
+        strengths: As for `CodeModel.scores`.
         ad: Ad of each segment, ascending, shape (n_segments,).
         labels: Codes given by the coders, shape (n_segments, n_codes).
         known: False where the coders disagree, same shape; left out of the fit.
@@ -195,9 +175,9 @@ def fit_codes(
     strength, context = np.zeros((len(codes), 3)), np.zeros((len(codes), 3))
     for i in range(len(codes)):
         use = known[:, i]
-        strength[i] = _logistic(whole[use][:, [i, -1]], labels[use, i])
+        strength[i] = _logistic(strengths[use][:, [i, -1]], labels[use, i])
     model = CodeModel(codes, strength, context, np.zeros(len(codes)))
-    scores = model.scores(whole, clauses, text)
+    scores = model.scores(strengths)
     odds, means = log_odds(scores), ad_means(scores, ad)
     for i in range(len(codes)):
         use = known[:, i]
@@ -220,12 +200,15 @@ def best_threshold(p: Floats, y: NDArray[np.bool_]) -> float:
 
 
 def _logistic(x: Floats, y: NDArray[np.bool_]) -> Floats:
-    """Intercept and weights of a nearly unregularised logistic regression."""
+    """Intercept and weights of a lightly regularised logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
     if y.all() or not y.any():
         # Nothing to learn from: the rate alone, with one pseudo-count each way.
         rate = (y.sum() + 1) / (len(y) + 2)
         return np.array([float(log_odds(np.array(rate))), *([0.0] * x.shape[1])])
-    fit = LogisticRegression(C=100.0, max_iter=1000).fit(x, y)
-    return np.concatenate([fit.intercept_, fit.coef_[0]])
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    scale = np.where(spread > 1e-9, spread, 1.0)
+    fit = LogisticRegression(C=10.0, max_iter=1000).fit((x - mean) / scale, y)
+    weights = fit.coef_[0] / scale
+    return np.concatenate([fit.intercept_ - weights @ mean, weights])

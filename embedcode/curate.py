@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from embedcode.book import Problem, add_row, inspect_book
+from embedcode.book import LANGUAGES, Problem, add_row, inspect_book
 from embedcode.bundle import load_bundle
 from embedcode.embedder import StaticEmbedder
 from embedcode.errors import BookError, BundleError
@@ -70,8 +70,10 @@ def listing(book: CodingBook, what: str, language: str | None = None) -> list[st
     """The phrases of a code, the terms of a facet or the tools of a TECH code, one a line.
 
     Raises:
-        BookError: There is no such code or facet.
+        BookError: There is no such code, facet or language.
     """
+    if language not in (None, *LANGUAGES):
+        raise BookError(f"Found the language {language!r}; expected one of {', '.join(LANGUAGES)}.")
     lines = [
         f"{a.id}  {a.language}  {a.facet}  {a.phrase}"
         for a in book.anchors

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from embedcode.vectors import grouped_sums, quantise, unit
+
+from embedcode.vectors import grouped_sums, unit
 from embedcode.words import Splitter, Words
 
 LONGEST_WORD = 100
@@ -67,22 +68,20 @@ class StaticEmbedder:
             Unit vectors, float32, shape (len(texts), dimension); zero where a text has no known word.
         """
         splitter = Splitter()
-        words = splitter.split(texts)
-        return unit(self.sums(splitter, words.tokens, words.starts))
+        return self.embed_words(splitter, splitter.split(texts))
 
-    def sums(self, splitter: Splitter, tokens: NDArray[np.int32], starts: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Sums of the vectors of stretches of words.
+    def embed_words(self, splitter: Splitter, words: Words) -> NDArray[np.float32]:
+        """Embed texts that are split into words already.
 
         Args:
-            splitter: What numbered the words.
-            tokens: Numbers of words, shape (n_tokens,).
-            starts: Where each stretch begins, and the end of the last, shape (n + 1,).
+            splitter: What split them.
+            words: Their words.
 
         Returns:
-            Whole numbers as float32, shape (n, dimension); exact, since far below 2^24.
+            As from `embed`. The sums of word vectors are whole numbers far below 2^24, exact in any order.
         """
         self._learn(splitter)
-        return grouped_sums(self._vectors, tokens, starts)
+        return unit(grouped_sums(self._vectors, words.tokens, words.starts))
 
     def _learn(self, splitter: Splitter) -> None:
         """Make the vectors of the words that the splitter has met since the last time."""
@@ -124,21 +123,3 @@ class FoldTables:
         table = whole.table.copy()
         table[self.rows] = self.tables[fold]
         return StaticEmbedder(whole.words, table)
-
-
-def embed_words(
-    embedder: StaticEmbedder, splitter: Splitter, words: Words
-) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.int64]]:
-    """Quantised vectors of texts and of their clauses.
-
-    Returns:
-        Vectors of the texts, shape (n_texts, dimension); vectors of the clauses of those texts that have more
-        than one, shape (n_clauses, dimension); the number of each clause's text, shape (n_clauses,).
-    """
-    whole = quantise(unit(embedder.sums(splitter, words.tokens, words.starts)))
-    begin, end, text = words.clauses
-    lengths = end - begin
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    inside = np.arange(starts[-1]) + np.repeat(begin - starts[:-1], lengths)
-    clauses = quantise(unit(embedder.sums(splitter, words.tokens[inside], starts)))
-    return whole, clauses, text

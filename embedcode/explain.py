@@ -11,6 +11,7 @@ from embedcode.analysis import FIELDS
 from embedcode.coder import Analysis, Coder, first_mentions
 from embedcode.errors import InputError
 from embedcode.language import detect
+from embedcode.types import CodingBook
 
 ANCHORS = 5
 """Nearest anchors that are shown for each segment."""
@@ -23,7 +24,7 @@ class NearAnchor:
     Attributes:
         code: Its code, `NEG` for a negative anchor.
         facet: Its facet; the kind of a negative anchor.
-        similarity: Cosine to the segment, or to the clause of it that is nearest.
+        similarity: Cosine to the segment.
     """
 
     code: str
@@ -131,13 +132,7 @@ def explain(coder: Coder, text: str, title: str | None = None) -> Explanation:
 
 def _segments(coder: Coder, found: Analysis, text: str, title: str) -> tuple[Segment, ...]:
     reading, codes, book = found.reading, coder.scorer.pools.codes, coder.bundle.book
-    owner = np.concatenate([np.arange(len(reading.ad)), found.vectors.clause_of])
-    near = coder.index.search(np.concatenate([found.vectors.whole, found.vectors.clauses]), ANCHORS)
-    best: list[dict[int, float]] = [{} for _ in reading.ad]
-    for segment, anchors, cosines in zip(owner.tolist(), near.anchor.tolist(), near.similarity.tolist(), strict=True):
-        for anchor, cosine in zip(anchors, cosines, strict=True):
-            if anchor >= 0:
-                best[segment][anchor] = max(cosine, best[segment].get(anchor, -1.0))
+    near = coder.index.search(found.vectors, ANCHORS)
     terms: list[dict[tuple[str, str], None]] = [{} for _ in reading.ad]
     for segment, term in zip(reading.hits.text.tolist(), reading.hits.term.tolist(), strict=True):
         terms[segment][book.terms[term].term, book.terms[term].facet] = None
@@ -147,10 +142,13 @@ def _segments(coder: Coder, found: Analysis, text: str, title: str) -> tuple[Seg
         start, end, field = int(reading.start[i]), int(reading.end[i]), FIELDS[reading.field[i]]
         scores = {c: round(float(p), 4) for c, p in zip(codes, found.probabilities[i], strict=True)}
         carried = sorted((c for c, g in zip(codes, given[i], strict=True) if g), key=lambda c: -scores[c])
-        ranked = sorted(best[i].items(), key=lambda x: (-x[1], x[0]))[:ANCHORS]
         nearest = tuple(
-            NearAnchor(a.code, a.facet, a.phrase, a.id, round(cosine, 4))
-            for a, cosine in ((book.anchors[n], cosine) for n, cosine in ranked)
+            NearAnchor(a.code, a.facet, a.phrase, a.id, round(float(cosine), 4))
+            for a, cosine in (
+                (book.anchors[n], cosine)
+                for n, cosine in zip(near.anchor[i], near.similarity[i], strict=True)
+                if n >= 0
+            )
         )
         piece = (title if field == "title" else text)[start:end]
         out.append(Segment(field, start, end, piece, {c: scores[c] for c in carried}, scores, nearest, tuple(terms[i])))
@@ -162,12 +160,7 @@ def _features(coder: Coder, found: Analysis, profile: int) -> tuple[Feature, ...
     head, space, book = coder.bundle.head, coder.space, coder.bundle.book
     contributions = head.contributions(found.features, profile)[0]
     values = head.standardised(found.features)[0]
-    by_facet: dict[str, Counter[str]] = {}
-    for term in found.reading.hits.term.tolist():
-        by_facet.setdefault(book.terms[term].facet, Counter())[book.terms[term].term] += 1
-    for facet in book.facets:
-        if facet.both:
-            by_facet[facet.name] = sum((by_facet.get(f, Counter()) for f in facet.both), Counter())
+    by_facet = _terms_by_facet(found, book)
     families: dict[str, Counter[str]] = {}
     for facet in book.facets:
         families.setdefault(facet.family, Counter()).update(by_facet.get(facet.name, Counter()))
@@ -183,3 +176,19 @@ def _features(coder: Coder, found: Analysis, profile: int) -> tuple[Feature, ...
             )
         )
     return tuple(out)
+
+
+def _terms_by_facet(found: Analysis, book: CodingBook) -> dict[str, Counter[str]]:
+    """The terms found of each facet; of a pair, those in segments that hold both of its facets."""
+    segments: dict[int, dict[str, Counter[str]]] = {}
+    for segment, number in zip(found.reading.hits.text.tolist(), found.reading.hits.term.tolist(), strict=True):
+        term = book.terms[number]
+        segments.setdefault(segment, {}).setdefault(term.facet, Counter())[term.term] += 1
+    out: dict[str, Counter[str]] = {}
+    for facets in segments.values():
+        for facet in book.facets:
+            parts = facet.both or (facet.name,)
+            if all(p in facets for p in parts):
+                for p in parts:
+                    out.setdefault(facet.name, Counter()).update(facets[p])
+    return out

@@ -82,7 +82,8 @@ def _tokeniser(vocabulary: dict[str, int]) -> dict[str, object]:
         "normalizer": {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, *replace]},
         "pre_tokenizer": {
             "type": "Split",
-            "pattern": {"Regex": WORD.pattern},
+            # To the regular expressions of the tokenizers library, combining marks are word characters as well.
+            "pattern": {"Regex": WORD.pattern.replace(r"[^\W_]", r"[\p{L}\p{N}]")},
             "behavior": "Removed",
             "invert": True,
         },

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from embedcode.types import WORK, Facet
-from embedcode.vectors import grouped_sums
+from embedcode.vectors import grouped_best, grouped_sums
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +28,9 @@ CODE_FEATURES = {
     "best": "mean probability in the three best segments",
     "share": "mean probability over all segments",
 }
+BEST = 3
+"""Segments that make up how well an ad shows a code."""
+
 BREVITY = {"bare": 80, "short": 500}
 """How short an ad is: exp(-characters / scale), for ads that are bare and ads that are short."""
 
@@ -118,7 +122,7 @@ class FeatureSpace:
             np.log1p(counts[:, self._shown]),
             (in_title[:, self._shown] > 0).astype(np.float64),
             np.log1p(per_task[:, self._shown]),
-            best_mean(evidence.ad, n_ads, evidence.probabilities),
+            grouped_best(evidence.probabilities, starts, BEST) / BEST,
             total(evidence.probabilities) / np.maximum(segments, 1)[:, None],
             *(_balance(w) for w in work),
             np.log1p(evidence.tools).astype(np.float64),
@@ -136,27 +140,3 @@ def _balance(work: Sequence[Floats]) -> Floats:
     total = work[0] + work[1] + work[2] + 1
     ratios = [logs[0] - logs[1], logs[0] - logs[2], logs[1] - logs[2]]
     return np.stack([*logs, *ratios, *(w / total for w in work)], axis=1)
-
-
-def best_mean(ad: NDArray[np.int64], n_ads: int, values: Floats, best: int = 3) -> Floats:
-    """Mean of the best values of each ad's segments; missing ones count as 0.
-
-    Args:
-        ad: Ad of each row, ascending.
-        n_ads: Number of ads.
-        values: Shape (n_segments, n_columns).
-        best: How many values count.
-
-    Returns:
-        Shape (n_ads, n_columns).
-    """
-    out = np.zeros((n_ads, values.shape[1]))
-    starts = np.searchsorted(ad, np.arange(n_ads + 1))
-    size = np.diff(starts)
-    for column in range(values.shape[1]):
-        order = np.lexsort((-values[:, column], ad))
-        ranked = values[order, column]
-        for rank in range(best):
-            has = size > rank
-            out[has, column] += ranked[starts[:-1][has] + rank]
-    return out / best

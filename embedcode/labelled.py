@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from embedcode.analysis import TEXT, Reader, Reading, Vectors
+from embedcode.analysis import TEXT, Reader, Reading
 from embedcode.gold import GoldAd, labels_of
 from embedcode.terms import TermHits
 from embedcode.types import CodingBook
@@ -33,7 +33,8 @@ class Labelled:
         hits: Where they were found (`term` points into `terms`).
         tools: The tools that were found.
         named: Ad and tool (into `tools`) of each mention, once per ad, shape (n_mentions, 2).
-        vectors: Of segments and clauses, each by an embedder that has not seen the ad's fold.
+        vectors: Of the segments, each by an embedder that has not seen the ad's fold, int8, shape (n_segments,
+            dimension).
     """
 
     ids: tuple[str, ...]
@@ -50,7 +51,7 @@ class Labelled:
     hits: TermHits
     tools: tuple[str, ...]
     named: NDArray[np.int64]
-    vectors: Vectors
+    vectors: NDArray[np.int8]
 
     @property
     def segment_fold(self) -> NDArray[np.int64]:
@@ -74,7 +75,7 @@ class Labelled:
         term = flat[np.repeat(first[self.hits.term], count) + nth] if len(flat) else flat
         return TermHits(np.repeat(self.hits.text, count), term)
 
-    def with_vectors(self, vectors: Vectors) -> Labelled:
+    def with_vectors(self, vectors: NDArray[np.int8]) -> Labelled:
         """The same ads, embedded anew."""
         return replace(self, vectors=vectors)
 
@@ -107,7 +108,6 @@ def read_labelled(
         distinct, count = np.unique(pairs, axis=0, return_counts=True)
         pairs = np.repeat(distinct, count // owners[distinct[:, 1]], axis=0)
     named = sorted({(ad, tool) for ad, _, _, _, tool in reading.mentions})
-    empty = np.zeros((0, 0), dtype=np.int8)
     labelled = Labelled(
         ids=tuple(a.id for a in ads),
         profiles=tuple(a.profile for a in ads),
@@ -123,6 +123,6 @@ def read_labelled(
         hits=TermHits(pairs[:, 0], pairs[:, 1]),
         tools=tuple(t.name for t in book.tools),
         named=np.array(named, dtype=np.int64).reshape(-1, 2),
-        vectors=Vectors(empty, empty, np.zeros(0, dtype=np.int64)),
+        vectors=np.zeros((len(reading.ad), 0), dtype=np.int8),
     )
     return labelled, reading

@@ -61,6 +61,11 @@ def load_embedder(bundle: Bundle, model: str | None = None, download: bool = Fal
     if bundle.embedder.kind == STATIC:
         if bundle.static is None:
             raise ModelError("The bundle names a static embedder but holds none. Build it again.")
+        if model is not None:
+            raise ModelError(
+                f"The bundle holds its own embedder; found --model {model}, expected for bundles without one. Leave "
+                "it out, or build a bundle with that model: embedcode build --embedder."
+            )
         return bundle.static
     from embedcode.transformer import TransformerEmbedder, weights_hash
 

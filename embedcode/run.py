@@ -16,8 +16,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ import pyarrow.parquet as pq
 from embedcode._version import __version__
 from embedcode.coder import Coder
 from embedcode.documents import Source
-from embedcode.errors import OutputError
+from embedcode.errors import EmbedcodeError, OutputError
 from embedcode.language import SUPPORTED
 from embedcode.loading import load
 
@@ -169,6 +170,7 @@ def run(
 
     Raises:
         OutputError: A part cannot be written.
+        EmbedcodeError: A worker was killed.
     """
     began = time.monotonic()
     coder = coder or bundled.load()
@@ -183,6 +185,12 @@ def run(
             summary.languages += counted.languages
             summary.parts.append(counted.part)
             progress(counted.rows)
+    except BrokenProcessPool as error:
+        raise EmbedcodeError(
+            f"A worker was ended from outside, perhaps for want of memory. {len(summary.parts)} parts are finished "
+            f"and intact. Code anew with fewer processes (--workers {max(1, workers // 2)}) or smaller parts "
+            "(--rows-per-part)."
+        ) from error
     except OSError as error:
         raise OutputError(
             f"Cannot write to {folder}: {error.strerror or error}. {len(summary.parts)} parts are finished and intact."
@@ -282,8 +290,16 @@ def _start(bundled: Bundled, folder: str, metadata: dict[str, str]) -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     pa.set_cpu_count(1)
     _worker = (bundled.load(), Path(folder), metadata)
+
+
+def _end_with_parent() -> None:
+    """End a worker whose parent was killed; it would wait for work for ever."""
+    if parent := parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _work(number: int, batch: pa.RecordBatch) -> Counted:

@@ -50,7 +50,7 @@ def explanation(found: Explanation, names: Mapping[str, str]) -> RenderableType:
         profiles.add_row(Text(name, style), Text(bar(p), style), Text(f"{p:.2f}", style))
     coded = [s for s in found.segments if s.codes]
     segments = Table.grid(padding=(0, 1))
-    segments.add_column(width=9, no_wrap=True)
+    segments.add_column(width=10, no_wrap=True)
     segments.add_column(overflow="fold")
     for s in coded:
         labels = Text()

@@ -32,6 +32,16 @@ class _Node:
     next: dict[str, _Node] = field(default_factory=dict)
     ends: list[int] = field(default_factory=list)
     stems: list[tuple[str, int]] = field(default_factory=list)
+    met: dict[str, list[int]] = field(default_factory=dict)
+
+    def found(self, word: str) -> list[int]:
+        """The terms that end with a word here."""
+        found = self.met.get(word)
+        if found is None:
+            node = self.next.get(word)
+            found = [number for stem, number in self.stems if word.startswith(stem)] + (node.ends if node else [])
+            self.met[word] = found
+        return found
 
 
 class TermFinder:
@@ -55,6 +65,11 @@ class TermFinder:
         self._forget()
 
     def _forget(self) -> None:
+        waiting = [self._root]
+        while waiting:
+            node = waiting.pop()
+            node.met.clear()
+            waiting += node.next.values()
         self._splitter: Splitter | None = None
         self._words: list[str] = []
         self._single: list[list[int]] = []
@@ -97,16 +112,12 @@ class TermFinder:
             for here in range(position + 1, end):
                 assert node is not None
                 word = spelt[tokens[here]]
-                for stem, number in node.stems:
-                    if word.startswith(stem):
-                        where.append(position)
-                        found.append(number)
+                for number in node.found(word):
+                    where.append(position)
+                    found.append(number)
                 node = node.next.get(word)
                 if node is None:
                     break
-                for number in node.ends:
-                    where.append(position)
-                    found.append(number)
         return where, found
 
     def _learn(self, splitter: Splitter) -> None:

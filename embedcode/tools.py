@@ -60,13 +60,13 @@ _AFTER_TOOL, _BESIDE_TOOL, _NEAR_TOOL = range(3)
 
 # An ad of the firm behind a tool names it as the employer: "At Acme, we ...", "Acme is an equal opportunity employer".
 _EMPLOYER_BEFORE = re.compile(
-    r"(?:^|\n|[.!?:;*•]\s)[ *#]*(?:At|About|Join|Joining|Why|Why join|Why work at|Working at|Life at|Bij|Over|Werken bij|"
-    r"Welkom bij|Welcome to)\s+$"
+    r"(?:^|\n|[.!?:;*•]\s)[ *#]*(?:At|About|Join|Joining|Why|Why join|Why work at|Working at|Life at|Bij|Over|"
+    r"Werken bij|Welkom bij|Welcome to)\s+$"
 )
 _EMPLOYER_WORDS = frozenset(("At", "About", "Join", "Joining", "Why", "join", "at", "Bij", "Over", "bij", "to"))
 _EMPLOYER_AFTER = re.compile(
-    r"(?:\u00ae|\u2122)?\s+(?:is (?:an? (?:equal|proud|leading|global|fast|market|world)|proud to|committed to|looking for|hiring|"
-    r"seeking|op zoek|een (?:snel|toonaangevend|internationa))|offers (?:a|an|you)\b|provides equal|encourages|zoekt|"
+    r"(?:\u00ae|\u2122)?\s+(?:is (?:an? (?:equal|proud|leading|global|fast|market|world)|proud to|committed to|looking for|"
+    r"hiring|seeking|op zoek|een (?:snel|toonaangevend|internationa))|offers (?:a|an|you)\b|provides equal|encourages|zoekt|"
     r"does not discriminate|employees|Technologies\b|Inc\b)|, Inc\b|,? (?:B\.?V\b|GmbH|LLC\b)"
 )
 
@@ -174,7 +174,8 @@ class ToolFinder:
             for spelt, match in tool.spellings:
                 if match not in MATCHES:
                     raise BookError(
-                        f"Tool {tool.name!r} is matched by {match!r}; write one of {', '.join(MATCHES)} in the column match."
+                        f"Tool {tool.name!r} is matched by {match!r}; write one of {', '.join(MATCHES)} in the column "
+                        "match."
                     )
                 key = _fold(spelt, self._table)
                 if not re.search(rb"[a-z0-9]", key):
@@ -185,7 +186,8 @@ class ToolFinder:
                 owner = owners.setdefault((key, spelt if strict or match != "any" else ""), (index, spelt))
                 if owner[0] != index:
                     raise BookError(
-                        f"{spelt!r} is a spelling of {tool.name!r} and of {tools[owner[0]].name!r}; keep it with one of them."
+                        f"{spelt!r} is a spelling of {tool.name!r} and of {tools[owner[0]].name!r}; keep it with one of "
+                        "them."
                     )
                 for variant, capitals in _variants(spelt, match):
                     strict = bool(re.search(r"[^\w \-.']|^\.", variant))
@@ -404,7 +406,8 @@ class ToolFinder:
                 on_line.append(phrase)
             elif key in keys:
                 raise BookError(
-                    f"{phrase!r} speaks against {tool.name!r} but is one of its spellings; write more words or remove it."
+                    f"{phrase!r} speaks against {tool.name!r} but is one of its spellings; write more words or remove "
+                    "it."
                 )
         return _Evidence(
             self._any_of(tool.speaks_for) if tool.speaks_for else None,

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,26 +21,12 @@ WORD = re.compile(r"\.?[^\W_]+(?:[.'][^\W_]+)*[+#]*")
 FILLER = "\x00"
 """Stands where markup was blanked inside a word; it parts nothing."""
 
-_STOP = "\x01"
-_END = "\x02"
-_STOP_ID, _END_ID = 0, 1
-_STOPS = ',;:()[]{}|!?"'
-_KEPT = "abcdefghijklmnopqrstuvwxyz0123456789.'+#" + _STOP + _END
-_TRANSLATION = bytes(
-    ord(_STOP) if chr(b) in _STOPS else b if b >= 0x80 or chr(b) in _KEPT else 0x20 for b in range(256)
-)
-FOLDED = {
-    **dict.fromkeys("\xa0\u202f\u2010\u2011", " "),
-    "’": "'",
-    "–": ",",
-    "—": ",",
-    "•": ",",
-    "·": ",",  # noqa: RUF001
-}
-_CONJUNCTIONS = ("and", "or", "en", "of", "door", "by", "to", "om", "zodat", "while", "including", "waaronder")
+_END = "\x01"
+_KEPT = "abcdefghijklmnopqrstuvwxyz0123456789.'+#" + _END
+_TRANSLATION = bytes(b if b >= 0x80 or chr(b) in _KEPT else 0x20 for b in range(256))
 
-MIN_CLAUSE_WORDS = 3
-MAX_CLAUSES = 8
+FOLDED = {**dict.fromkeys("\xa0\u202f\u2010\u2011–—•·", " "), "’": "'"}  # noqa: RUF001
+"""Signs beyond ASCII that are common enough to be read as plain ones."""
 
 
 def normalise(text: str) -> str:
@@ -65,39 +50,13 @@ class Words:
     Attributes:
         tokens: Numbers of the words of all texts, in order, shape (n_tokens,).
         starts: Where each text's words begin in `tokens`, shape (n_texts + 1,).
-        stops: Where clauses end: ascending positions in `tokens`; a clause ends before them.
-        joints: True where a word is a conjunction, shape (n_tokens,).
     """
 
     tokens: NDArray[np.int32]
     starts: NDArray[np.int64]
-    stops: NDArray[np.int64]
-    joints: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.starts) - 1
-
-    @cached_property
-    def clauses(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """The clauses of the texts, but for those that are a whole text.
-
-        A clause is a stretch between punctuation and conjunctions, of at least `MIN_CLAUSE_WORDS` words; at
-        most `MAX_CLAUSES` of a text count.
-
-        Returns:
-            Starts and ends in `tokens` and the number of the text, each of shape (n_clauses,).
-        """
-        edges = np.unique(np.concatenate([self.starts, self.stops, np.flatnonzero(self.joints)]))
-        begin, end = edges[:-1], edges[1:]
-        skip = self.joints[np.minimum(begin, len(self.tokens) - 1)] if len(self.tokens) else begin < 0
-        begin = begin + skip
-        text = np.searchsorted(self.starts, end, side="left") - 1
-        long = end - begin >= MIN_CLAUSE_WORDS
-        begin, end, text = begin[long], end[long], text[long]
-        first = np.searchsorted(text, text)
-        whole = (begin == self.starts[text]) & (end == self.starts[text + 1])
-        keep = (np.arange(len(text)) - first < MAX_CLAUSES) & ~whole
-        return begin[keep], end[keep], text[keep]
 
 
 class Splitter:
@@ -110,12 +69,11 @@ class Splitter:
     """
 
     def __init__(self) -> None:
-        self.words: list[str] = ["", ""]  # the two marks have numbers, but are no words
+        self.words: list[str] = [""]  # the mark of a text's end has a number, but is no word
         self._numbers: dict[str, int] = {}
-        self._joint = bytearray(2)
         # What stands between white space, to the number of its word; where it holds none or several words
         # ("•", "data→model"), to -1 - its place in `_several`.
-        self._known: dict[bytes, int] = {_STOP.encode(): _STOP_ID, _END.encode(): _END_ID}
+        self._known: dict[bytes, int] = {_END.encode(): 0}
         self._several: list[list[int]] = []
 
     def __len__(self) -> int:
@@ -129,9 +87,8 @@ class Splitter:
 
     def split(self, texts: Sequence[str]) -> Words:
         """Split texts into words; empty texts have none."""
-        joined = f" {_END} ".join(t.replace(_STOP, " ").replace(_END, " ") for t in texts).replace(FILLER, "")
-        data = normalise(joined).encode("utf-8", "replace").translate(_TRANSLATION)
-        found = data.replace(_STOP.encode(), f" {_STOP} ".encode()).split()
+        joined = f" {_END} ".join(t.replace(_END, " ") for t in texts).replace(FILLER, "")
+        found = normalise(joined).encode("utf-8", "replace").translate(_TRANSLATION).split()
         if texts:
             found.append(_END.encode())
         known = self._known
@@ -140,7 +97,10 @@ class Splitter:
         except KeyError:
             self._learn(found)
             numbers = np.fromiter(map(known.__getitem__, found), dtype=np.int32, count=len(found))
-        return self._arrange(self._expanded(numbers))
+        numbers = self._expanded(numbers)
+        ends = np.flatnonzero(numbers == 0)
+        starts = np.concatenate([[0], ends - np.arange(len(ends))])
+        return Words(numbers[numbers > 0], starts)
 
     def _learn(self, found: list[bytes]) -> None:
         for token in dict.fromkeys(found):
@@ -157,7 +117,6 @@ class Splitter:
         number = self._numbers.setdefault(word, len(self.words))
         if number == len(self.words):
             self.words.append(word)
-            self._joint.append(word in _CONJUNCTIONS)
         return number
 
     def _expanded(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -171,12 +130,3 @@ class Splitter:
         out = np.repeat(numbers, count)
         out[out < 0] = [n for w in words for n in w]
         return out
-
-    def _arrange(self, numbers: NDArray[np.int32]) -> Words:
-        ends = np.flatnonzero(numbers == _END_ID)
-        stops = np.flatnonzero(numbers == _STOP_ID)
-        marks = np.union1d(ends, stops)
-        tokens = np.delete(numbers, marks)
-        starts = np.concatenate([[0], ends - np.searchsorted(marks, ends)]).astype(np.int64)
-        joints = np.frombuffer(self._joint, dtype=np.bool_)[tokens]
-        return Words(tokens, starts, (stops - np.searchsorted(marks, stops)).astype(np.int64), joints)

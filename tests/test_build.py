@@ -83,15 +83,14 @@ def test_labelled_ads_are_embedded_without_their_fold(study: Study) -> None:
     ads, book = gold_of(study), bundle.book
     whole = label(book, ads, bundle.labelled.fold, Model(bundle.static, bundle.embedder))
     parts = label(book, ads, bundle.labelled.fold, Model(bundle.static, bundle.embedder, bundle.folds))
-    assert np.array_equal(parts.vectors.whole, bundle.labelled.vectors.whole)
-    assert np.array_equal(parts.vectors.clauses, bundle.labelled.vectors.clauses)
-    assert not np.array_equal(parts.vectors.whole, whole.vectors.whole)
+    assert np.array_equal(parts.vectors, bundle.labelled.vectors)
+    assert not np.array_equal(parts.vectors, whole.vectors)
     for fold in range(3):
         alone = bundle.folds.embedder(bundle.static, fold)
         other = label(book, ads, bundle.labelled.fold, Model(alone, bundle.embedder))
         mine = bundle.labelled.segment_fold == fold
         assert mine.any()
-        assert np.array_equal(parts.vectors.whole[mine], other.vectors.whole[mine])
+        assert np.array_equal(parts.vectors[mine], other.vectors[mine])
 
 
 def test_clusters_stay_in_one_fold(study: Study) -> None:
@@ -297,6 +296,16 @@ def test_a_new_code_without_labelled_ads(study: Study) -> None:
     )
     with pytest.raises(BookError, match="No labelled ads for SKILL2.*--gold"):
         rebuild(study.anchors, study.index)
+
+
+@pytest.mark.xfail(reason="check_labels asks which codes were looked for, not which ones ads carry")
+def test_a_new_code_that_no_coded_ad_carries(study: Study) -> None:
+    study.add("codes.csv", "SKILL2,Learning,Learning new things.")
+    (study.anchors / "phrases" / "SKILL2.csv").write_text(
+        "# What.\n# Not.\nphrase,facet,language,note\nlearn new things,learning,en,\n", "utf-8"
+    )
+    with pytest.raises(BookError, match="No labelled ads for SKILL2"):
+        rebuild(study.anchors, study.index, gold=study.gold)
 
 
 def test_a_new_profile_without_labelled_ads(study: Study) -> None:

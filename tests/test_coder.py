@@ -30,8 +30,8 @@ PROFILES = [ML, GENAI, OTHER]
 
 TRICKY = [
     "👩🏽‍💻 AI Engineer 🚀\n\n• Build RAG chatbots with LangChain 🦜🔗 and Python 🐍\n• Fine-tune Llama 3 🦙",
-    "<p>You will <b>build</b> &amp; deploy models with <i>Python</i>&nbsp;and PyTorch.</p><ul><li>Train LLMs</li></ul>",
-    "# Engineer\n\n**You** build [chatbots](https://example.org/x) in `Python`.\n\n1. Train models\n2. Use C++ and .NET",
+    "<p>You will <b>build</b> &amp; deploy models with <i>Python</i>&nbsp;and PyTorch.</p><ul><li>Train LLMs</ul>",
+    "# Engineer\n\n**You** build [chatbots](https://example.org/x) in `Python`.\n\n1. Train\n2. Use C++, .NET",
     "Je bouwt datapijplijnen\r\nin Python\ren traint modellen\u2028met PyTorch.\u0085 Ook C#.",
     "Zażółć gęślą jaźń: Python, 日本語で機械学習モデルを構築する, بناء نماذج لغوية باستخدام Python",
     "a\u0300e\u0301 combining Python\u200b zero\u00adwidth \ufeffPython",
@@ -162,30 +162,28 @@ def test_evidence_reaches_its_threshold(coder: Coder) -> None:
 
 
 def test_the_nearest_anchor_by_brute_force(coder: Coder) -> None:
-    """The anchor that evidence names: its code's nearest among the nearest of the segment and of each clause."""
+    """The anchor that evidence names: its code's nearest, if it is among the nearest of the segment."""
     anchors = coder.bundle.book.anchors
     table = coder.bundle.anchor_vectors.astype(np.int64)
-    named = nearest = 0
+    named = seen = 0
     for text in TEXTS[:20]:
         found = coder.analyse([text])
         for e in coder.classify([text])[0].codes:
             if e.tool is not None:
                 continue
             segment = int(np.flatnonzero(found.reading.start == e.start)[0])
-            vectors = [found.vectors.whole[segment], *found.vectors.clauses[found.vectors.clause_of == segment]]
-            products = [table @ v.astype(np.int64) for v in vectors]
-            near = [(-p[i], i) for p in products for i in np.argsort(-p, kind="stable")[:NEAREST].tolist()]
-            mine = sorted(n for n in near if anchors[n[1]].code == e.code)
+            products = table @ found.vectors[segment].astype(np.int64)
+            near = np.argsort(-products, kind="stable")[:NEAREST].tolist()
+            mine = [i for i in near if anchors[i].code == e.code]
+            seen += 1
             if not mine:
                 assert (e.anchor, e.anchor_id, e.similarity) == (None, None, None)
                 continue
-            assert (e.anchor_id, e.anchor) == (anchors[mine[0][1]].id, anchors[mine[0][1]].phrase)
-            assert e.similarity == pytest.approx(min(1.0, -mine[0][0] / 256**2), abs=1e-4)
+            assert (e.anchor_id, e.anchor) == (anchors[mine[0]].id, anchors[mine[0]].phrase)
+            assert e.similarity == pytest.approx(min(1.0, products[mine[0]] / 256**2), abs=1e-4)
             named += 1
-            best = max(max(p[i] for i in range(len(anchors)) if anchors[i].code == e.code) for p in products)
-            nearest += best == -mine[0][0]
     assert named > 20
-    assert nearest > 0.9 * named
+    assert named > 0.8 * seen
 
 
 # Offsets

@@ -16,7 +16,6 @@ from embedcode.codes import (
     Floats,
     Pools,
     ad_means,
-    averaged,
     best_threshold,
     fit_codes,
     log_odds,
@@ -118,8 +117,7 @@ def test_the_batch_does_not_matter() -> None:
     )
 
     def probabilities(part: Small) -> Floats:
-        strengths = pools.strengths(pools.sums(part))
-        return probabilities_of(model, strengths, strengths[:0], NOTHING)
+        return probabilities_of(model, pools.strengths(pools.sums(part)))
 
     whole_sums, whole = pools.sums(texts), probabilities(texts)
     for size in (4, 8, 28, 100, 1000):  # whole ads
@@ -136,15 +134,6 @@ def test_sigmoid_and_log_odds() -> None:
     assert log_odds(sigmoid(x)) == pytest.approx(x, abs=1e-9)
 
 
-def test_averaged_takes_the_best_clause_of_each_code() -> None:
-    whole = np.array([[0.2, 0.4], [0.6, 0.6], [0.1, 0.9]])
-    clauses = np.array([[0.4, 0.0], [0.0, 0.8], [0.5, 0.5]])
-    got = averaged(whole, clauses, np.array([0, 0, 2]))
-    assert got == pytest.approx(np.array([[0.3, 0.6], [0.6, 0.6], [0.3, 0.7]]))
-    assert whole[0, 0] == 0.2  # the input stays as it is
-    assert averaged(whole, clauses[:0], np.zeros(0, dtype=np.int64)).tolist() == whole.tolist()
-
-
 def test_probabilities_by_hand() -> None:
     model = CodeModel(
         ("A", "B"),
@@ -152,17 +141,15 @@ def test_probabilities_by_hand() -> None:
         context=np.array([[0.0, 1.0, 0.0], [0.5, 2.0, 3.0]]),
         thresholds=np.array([0.5, 0.2]),
     )
-    whole = np.array([[0.7, 0.1, 0.2], [0.2, 0.9, 0.2]])
-    clauses = np.array([[0.9, 0.3, 0.1]])
+    strengths = np.array([[0.7, 0.1, 0.2], [0.2, 0.9, 0.2]])
 
     def s(x: float) -> float:
         return 1 / (1 + math.exp(-x))
 
-    scores = model.scores(whole, clauses, np.array([0]))
-    first = (s(1.0) + s(1.6)) / 2
-    assert scores == pytest.approx(np.array([[first, s(-1)], [0.5, s(-1)]]))
+    scores = model.scores(strengths)
+    assert scores == pytest.approx(np.array([[s(1), s(-1)], [0.5, s(-1)]]))
     b = s(0.5 + 2 * -1 + 3 * s(-1))
-    assert model.probabilities(scores, np.array([4, 7])) == pytest.approx(np.array([[first, b], [0.5, b]]))
+    assert model.probabilities(scores, np.array([4, 7])) == pytest.approx(np.array([[s(1), b], [0.5, b]]))
     assert model.given(np.array([[0.5, 0.19], [0.499, 0.2]])).tolist() == [[True, False], [False, True]]
 
 
@@ -170,7 +157,7 @@ def test_ad_means() -> None:
     scores = np.array([[0.2, 0.4], [0.6, 0.0], [0.1, 0.9]])
     got = ad_means(scores, np.array([3, 3, 8]))
     assert got == pytest.approx(np.array([[0.4, 0.2], [0.4, 0.2], [0.1, 0.9]]))
-    assert ad_means(scores[:0], NOTHING).shape == (0, 2)
+    assert ad_means(scores[:0], np.zeros(0, dtype=np.int64)).shape == (0, 2)
 
 
 def test_the_mean_of_the_ad_counts() -> None:
@@ -179,7 +166,7 @@ def test_the_mean_of_the_ad_counts() -> None:
     full = np.repeat(np.arange(100) % 2, 4) > 0
     labels = (rng.random(400) < np.where(full, 0.8, 0.1))[:, None]
     strengths = np.stack([labels[:, 0] * 0.1 + rng.normal(0.3, 0.1, 400), np.zeros(400)], axis=1)
-    model = fit_codes(("A",), strengths, strengths[:0], NOTHING, ads(strengths), labels, np.ones_like(labels))
+    model = fit_codes(("A",), strengths, ads(strengths), labels, np.ones_like(labels))
     assert model.context[0, 2] > 0
 
 
@@ -194,22 +181,19 @@ def coded(n: int = 200) -> tuple[Floats, np.ndarray]:
     return strengths, labels
 
 
-NOTHING = np.zeros(0, dtype=np.int64)
-
-
 def ads(strengths: Floats) -> np.ndarray:
     """Ads of four segments each."""
     return np.arange(len(strengths)) // 4
 
 
-def probabilities_of(model: CodeModel, whole: Floats, clauses: Floats, text: np.ndarray) -> Floats:
-    return model.probabilities(model.scores(whole, clauses, text), ads(whole))
+def probabilities_of(model: CodeModel, strengths: Floats) -> Floats:
+    return model.probabilities(model.scores(strengths), ads(strengths))
 
 
 def test_fit_on_separable_data() -> None:
     strengths, labels = coded()
-    model = fit_codes(("A", "B"), strengths, strengths[:0], NOTHING, ads(strengths), labels, np.ones_like(labels))
-    p = probabilities_of(model, strengths, strengths[:0], NOTHING)
+    model = fit_codes(("A", "B"), strengths, ads(strengths), labels, np.ones_like(labels))
+    p = probabilities_of(model, strengths)
     assert np.array_equal(model.given(p), labels)
     assert p[labels].min() > 0.8
     assert p[~labels].max() < 0.2
@@ -221,34 +205,18 @@ def test_negative_strength_speaks_against_a_code() -> None:
     own, negative = rng.uniform(0, 1, (2, 400))
     labels = (own > negative)[:, None]
     strengths = np.stack([own, negative], axis=1)
-    model = fit_codes(("A",), strengths, strengths[:0], NOTHING, ads(strengths), labels, np.ones_like(labels))
+    model = fit_codes(("A",), strengths, ads(strengths), labels, np.ones_like(labels))
     assert model.strength[0, 2] < 0
-    given = model.given(probabilities_of(model, strengths, strengths[:0], NOTHING))
+    given = model.given(probabilities_of(model, strengths))
     assert (given == labels).mean() > 0.97
-
-
-def test_clauses_take_part_in_the_fit() -> None:
-    # Only a clause shows the code.
-    labels = np.arange(100)[:, None] % 4 == 0
-    whole = np.stack([np.tile([0.1, 0.9], 50), np.zeros(100)], axis=1)
-    whole[:, 0] = np.where(labels[:, 0], 0.4, np.where(np.arange(100) % 2, 0.3, 0.5))
-    clauses = np.stack([np.where(labels[:, 0], 0.9, 0.1), np.zeros(100)], axis=1)
-    text = np.arange(100)
-    with_clauses = fit_codes(("A",), whole, clauses, text, ads(whole), labels, np.ones_like(labels))
-    without = fit_codes(("A",), whole, clauses[:0], NOTHING, ads(whole), labels, np.ones_like(labels))
-    p = probabilities_of(with_clauses, whole, clauses, text)
-    q = probabilities_of(without, whole, clauses[:0], NOTHING)
-    assert p[labels].mean() - p[~labels].mean() > q[labels].mean() - q[~labels].mean()
 
 
 def test_uncertain_labels_are_left_out() -> None:
     strengths, labels = coded()
     known = np.ones_like(labels)
     known[::3, 0] = known[::4, 1] = False
-    first = fit_codes(("A", "B"), strengths, strengths[:0], NOTHING, ads(strengths), labels, known)
-    second = fit_codes(
-        ("A", "B"), strengths, strengths[:0], NOTHING, ads(strengths), np.where(known, labels, ~labels), known
-    )
+    first = fit_codes(("A", "B"), strengths, ads(strengths), labels, known)
+    second = fit_codes(("A", "B"), strengths, ads(strengths), np.where(known, labels, ~labels), known)
     for name in ("strength", "context", "thresholds"):
         assert np.array_equal(getattr(first, name), getattr(second, name))
 
@@ -256,16 +224,16 @@ def test_uncertain_labels_are_left_out() -> None:
 def test_a_code_that_is_never_or_always_given() -> None:
     strengths, labels = coded(98)
     labels[:, 0], labels[:, 1] = False, True
-    model = fit_codes(("A", "B"), strengths, strengths[:0], NOTHING, ads(strengths), labels, np.ones_like(labels))
-    p = probabilities_of(model, strengths, strengths[:0], NOTHING)
+    model = fit_codes(("A", "B"), strengths, ads(strengths), labels, np.ones_like(labels))
+    p = probabilities_of(model, strengths)
     assert p == pytest.approx(np.tile([0.01, 0.99], (98, 1)))
     assert model.given(p).tolist() == [[False, True]] * 98
 
 
 def test_no_segments_at_all() -> None:
     nothing = np.zeros((0, 2), dtype=np.bool_)
-    model = fit_codes(("A", "B"), np.zeros((0, 3)), np.zeros((0, 3)), NOTHING, ads(np.zeros((0, 3))), nothing, nothing)
-    p = probabilities_of(model, np.ones((2, 3)), np.zeros((0, 3)), NOTHING)
+    model = fit_codes(("A", "B"), np.zeros((0, 3)), ads(np.zeros((0, 3))), nothing, nothing)
+    p = probabilities_of(model, np.ones((2, 3)))
     assert p == pytest.approx(np.full((2, 2), 0.5))
 
 
@@ -286,3 +254,11 @@ def test_the_threshold_reaches_the_best_f1_with_two_peaks() -> None:
 
     assert f1(0.8) == f1(0.3) == pytest.approx(2 / 3)
     assert f1(best_threshold(p, y)) >= 2 / 3 - 0.002
+
+
+def test_a_strength_that_never_varies_has_no_weight() -> None:
+    """With one labelled ad, the mean of the ad is the same for all segments."""
+    strengths, labels = coded(120)
+    model = fit_codes(("A", "B"), strengths, np.zeros(120, dtype=np.int64), labels, np.ones_like(labels))
+    assert np.abs(model.context[:, 2]).max() < 1e-6
+    assert np.isfinite(model.context).all()

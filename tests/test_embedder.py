@@ -8,8 +8,7 @@ from conftest import VECTORS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedcode.embedder import LONGEST_WORD, FoldTables, StaticEmbedder, embed_words
-from embedcode.vectors import quantise, unit
+from embedcode.embedder import LONGEST_WORD, FoldTables, StaticEmbedder
 from embedcode.words import Splitter, find_words
 
 WORDS = [*VECTORS, "datapijplijn", "unknown", "datax", "und", "🚀", ","]
@@ -29,11 +28,17 @@ def by_hand(text: str) -> list[int]:
     return total
 
 
-def sums(embedder: StaticEmbedder, splitter: Splitter, texts: list[str]) -> list[list[int]]:
-    words = splitter.split(texts)
-    found = embedder.sums(splitter, words.tokens, words.starts)
+def units(sums: list[list[int]]) -> list[list[float]]:
+    """Whole numbers scaled to length 1, in float32."""
+    lengths = [sum(x * x for x in row) ** 0.5 for row in sums]
+    return [[float(np.float32(x / (n or 1))) for x in row] for row, n in zip(sums, lengths, strict=True)]
+
+
+def embedded(embedder: StaticEmbedder, splitter: Splitter, texts: list[str]) -> list[list[float]]:
+    found = embedder.embed_words(splitter, splitter.split(texts))
     assert found.dtype == np.float32
-    return [[int(x) for x in row] for row in found.tolist()]
+    assert found.shape == (len(texts), embedder.dimension)
+    return [[float(x) for x in row] for row in found]
 
 
 def test_a_text_is_the_normalised_sum_of_its_words(embedder: StaticEmbedder) -> None:
@@ -77,25 +82,27 @@ def test_texts_without_known_words_are_zero(embedder: StaticEmbedder) -> None:
 
 @given(TEXTS)
 def test_sums_are_exact(texts: list[str]) -> None:
-    assert sums(tiny(), Splitter(), texts) == [by_hand(t) for t in texts]
+    expected = units([by_hand(t) for t in texts])
+    assert embedded(tiny(), Splitter(), texts) == expected
+    assert tiny().embed(texts).tolist() == expected
 
 
 @given(st.lists(st.tuples(st.booleans(), TEXTS), max_size=5))
-def test_sums_across_batches_and_splitters(batches: list[tuple[bool, list[str]]]) -> None:
+def test_vectors_across_batches_and_splitters(batches: list[tuple[bool, list[str]]]) -> None:
     embedder, splitter = tiny(), Splitter()
     for anew, texts in batches:
         splitter = Splitter() if anew else splitter
-        assert sums(embedder, splitter, texts) == [by_hand(t) for t in texts]
+        assert embedded(embedder, splitter, texts) == units([by_hand(t) for t in texts])
 
 
 def test_many_new_tokens_and_a_new_splitter(embedder: StaticEmbedder) -> None:
     splitter = Splitter()
     for batch in range(3):  # beyond the first 4,096 rows of the cache
         texts = [f"w{batch}x{i} data" for i in range(3000)]
-        assert sums(embedder, splitter, texts) == [[1, 2, 0, 0]] * 3000
+        assert embedded(embedder, splitter, texts) == units([[1, 2, 0, 0]]) * 3000
     fresh = Splitter()
-    assert sums(embedder, fresh, ["model data"]) == [[5, 2, -3, 0]]
-    assert sums(embedder, splitter, ["train w2x5", "model"]) == [[0, 0, 7, 7], [4, 0, -3, 0]]
+    assert embedded(embedder, fresh, ["model data"]) == units([[5, 2, -3, 0]])
+    assert embedded(embedder, splitter, ["train w2x5", "model"]) == units([[0, 0, 7, 7], [4, 0, -3, 0]])
 
 
 def test_batches_do_not_matter(embedder: StaticEmbedder) -> None:
@@ -116,28 +123,10 @@ def test_a_table_that_does_not_fit_is_refused() -> None:
         StaticEmbedder(["a"], np.zeros(1, dtype=np.int8))
 
 
-@given(TEXTS)
-def test_vectors_of_texts_and_clauses(texts: list[str]) -> None:
-    embedder, splitter = tiny(), Splitter()
-    words = splitter.split(texts)
-    whole, clauses, text = embed_words(embedder, splitter, words)
-    assert whole.dtype == clauses.dtype == np.int8
-    assert whole.tobytes() == quantise(tiny().embed(texts)).tobytes()
-    begin, end, of_text = words.clauses
-    assert text.tolist() == of_text.tolist()
-    known = splitter.words
-    as_texts = [" ".join(known[t] for t in words.tokens[a:b]) for a, b in zip(begin, end, strict=True)]
-    assert clauses.tobytes() == quantise(tiny().embed(as_texts)).tobytes()
-
-
-def test_clauses_by_hand(embedder: StaticEmbedder) -> None:
-    splitter = Splitter()
-    words = splitter.split(["data", "train model data, build and data data models", ""])
-    whole, clauses, text = embed_words(embedder, splitter, words)
-    assert text.tolist() == [1, 1]
-    sums_of_clauses = np.array([[5, 2, 4, 7], [6, 5, -3, 0]], dtype=np.float32)
-    assert np.array_equal(clauses, quantise(unit(sums_of_clauses)))
-    assert whole[2].tolist() == [0] * 4
+def test_the_mark_of_an_end_has_no_vector(embedder: StaticEmbedder) -> None:
+    """Word 0 of a splitter is no word: texts beside each other and punctuation add nothing."""
+    got = embedded(embedder, Splitter(), ["data", "", "train, (model) data!", "•", "data"])
+    assert got == units([[1, 2, 0, 0], [0] * 4, [5, 2, 4, 7], [0] * 4, [1, 2, 0, 0]])
 
 
 def test_fold_tables_replace_their_rows_only(embedder: StaticEmbedder) -> None:
@@ -152,5 +141,5 @@ def test_fold_tables_replace_their_rows_only(embedder: StaticEmbedder) -> None:
         assert np.array_equal(part.table[[0, 5]], table)
         rest = np.delete(np.arange(len(before)), [0, 5])
         assert np.array_equal(part.table[rest], before[rest])
-    assert sums(parts[0], Splitter(), ["data model train"]) == [[17, 9, 16, 16]]
-    assert sums(parts[1], Splitter(), ["datapijplijn"]) == [[3, 0, 0, 2]]
+    assert embedded(parts[0], Splitter(), ["data model train"]) == units([[17, 9, 16, 16]])
+    assert embedded(parts[1], Splitter(), ["datapijplijn"]) == units([[3, 0, 0, 2]])

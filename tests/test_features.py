@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from embedcode.features import Evidence, FeatureSpace, best_mean
+from embedcode.features import BEST, Evidence, FeatureSpace
 from embedcode.types import Facet
 
 CODED = ("TASK1", "TASK3", "SKILL2", "TASK3/generative", "TASK3/predictive")
@@ -182,9 +182,17 @@ def test_the_batch_does_not_matter(space: FeatureSpace) -> None:
         assert space.compute(of_ads(found, [ad])).tobytes() == whole[ad].tobytes()
 
 
-def test_best_mean() -> None:
-    ad = np.array([0, 0, 0, 0, 2, 2])
-    values = np.array([[1, 0], [4, 0], [3, 3], [2, 0], [6, 1], [3, 1]], dtype=np.float64)
-    assert best_mean(ad, 3, values).tolist() == [[3.0, 1.0], [0.0, 0.0], [3.0, 2 / 3]]
-    assert best_mean(ad, 3, values, best=1).tolist() == [[4.0, 3.0], [0.0, 0.0], [6.0, 1.0]]
-    assert best_mean(ad[:0], 1, values[:0]).tolist() == [[0.0, 0.0]]
+def test_how_well_an_ad_shows_a_code() -> None:
+    space = FeatureSpace(("TASK1", "SKILL2"), (), ())
+    values = [[0.1, 0.0], [0.4, 0.0], [0.3, 0.3], [0.2, 0.0], [0.6, 0.1], [0.3, 0.1]]
+    found = Evidence(
+        np.array([0, 0, 0, 0, 2, 2]),
+        np.zeros(6, dtype=np.bool_),
+        np.zeros(3, dtype=np.int64),
+        np.array(values),
+        np.zeros((6, 0), dtype=np.float32),
+        np.zeros((3, 0), dtype=np.int64),
+    )
+    best = space.compute(found)[:, [space.names.index(f"{c}.best") for c in ("TASK1", "SKILL2")]]
+    assert BEST == 3
+    assert best == pytest.approx(np.array([[0.3, 0.1], [0.0, 0.0], [0.3, 0.2 / 3]]))

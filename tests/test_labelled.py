@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,13 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ads import ADS, gold_rows
+from numpy.typing import NDArray
 
-from embedcode.analysis import Reader, Reading, Vectors
+from embedcode.analysis import Reader, Reading, embed
+from embedcode.embedder import StaticEmbedder
 from embedcode.gold import GoldAd, labels_of, read_gold
 from embedcode.labelled import Labelled, read_labelled
 from embedcode.terms import TermFinder, TermHits, facet_counts
 from embedcode.types import CodingBook, Term
-from embedcode.words import Splitter
+from embedcode.vectors import quantise
+from embedcode.words import FILLER, Splitter
 
 
 @pytest.fixture
@@ -53,7 +57,8 @@ def test_what_labelled_ads_hold(both: tuple[Labelled, Reading], gold: list[GoldA
     assert labelled.labels.shape == labelled.known.shape == (len(reading.ad), 3)
     assert np.array_equal(labelled.fold, folds)
     assert np.array_equal(labelled.segment_fold, folds[labelled.ad])
-    assert labelled.vectors.whole.size == 0
+    assert labelled.vectors.shape == (len(reading.ad), 0)
+    assert labelled.vectors.dtype == np.int8
     for ad in range(len(gold)):
         first = int(np.searchsorted(labelled.ad, ad))
         assert reading.texts[first] == ADS[ad].title
@@ -194,8 +199,34 @@ def test_segments_are_in_order(both: tuple[Labelled, Reading]) -> None:
 
 def test_with_vectors(both: tuple[Labelled, Reading]) -> None:
     labelled, _ = both
-    vectors = Vectors(np.ones((2, 3), dtype=np.int8), np.zeros((0, 3), dtype=np.int8), np.zeros(0, dtype=np.int64))
+    vectors = np.ones((2, 3), dtype=np.int8)
     after = labelled.with_vectors(vectors)
     assert after.vectors is vectors
     assert after.ids == labelled.ids
     assert labelled.vectors is not vectors
+
+
+class FromTexts:
+    """Passes texts on to an embedder and keeps them: an embedder of another kind."""
+
+    def __init__(self, embedder: StaticEmbedder) -> None:
+        self.embedder = embedder
+        self.dimension = embedder.dimension
+        self.texts: list[str] = []
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.texts = list(texts)
+        return self.embedder.embed(texts)
+
+
+def test_vectors_of_segments(book: CodingBook, embedder: StaticEmbedder) -> None:
+    reading = Reader(book).read(["Build data models, train them. En meer data", "", "Train a <b>mod</b>el on data"])
+    assert any(FILLER in t for t in reading.texts)
+    vectors = embed(embedder, reading)
+    assert vectors.dtype == np.int8
+    assert vectors.shape == (len(reading.ad), embedder.dimension)
+    assert vectors.any(axis=1).all()
+    assert vectors.tobytes() == quantise(embedder.embed(reading.texts)).tobytes()
+    other = FromTexts(embedder)
+    assert embed(other, reading).tobytes() == vectors.tobytes()
+    assert other.texts == [t.replace(FILLER, "") for t in reading.texts]

@@ -42,6 +42,10 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([BIN / program, *arguments], cwd=folder, capture_output=True, text=True, encoding="utf-8")
 
 
+def rows(folder: Path) -> int:
+    return sum(pq.read_metadata(part).num_rows for part in folder.glob("part-*.parquet"))
+
+
 def test_commands_run_in_the_order_of_the_readme(study: Path) -> None:
     lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
     commands = [line for line in lines if not line.startswith("make ")]
@@ -49,8 +53,8 @@ def test_commands_run_in_the_order_of_the_readme(study: Path) -> None:
     for command in commands:
         done = run(command, study)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    assert pq.read_table(study / "coded", columns=["id", "date"]).num_rows == len(ADS)
-    assert pq.read_table(study / "look").num_rows == 2
+    assert rows(study / "coded") == len(ADS)
+    assert rows(study / "look") == 2
 
 
 def test_make_targets_exist() -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import subprocess
+import sys
+import time
 from collections import Counter
+from collections.abc import Callable
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +23,9 @@ from conftest import Study
 
 from embedcode import run as running
 from embedcode._version import __version__
+from embedcode.coder import Coder
 from embedcode.documents import Columns, Source
-from embedcode.errors import BundleError, InputError, OutputError
+from embedcode.errors import BundleError, EmbedcodeError, InputError, OutputError
 from embedcode.run import MANIFEST, Bundled, prepare, run
 
 TEXTS = [r["text"] for r in gold_rows()]
@@ -247,7 +254,7 @@ def test_files_of_others_with_our_names_are_left_alone(ads: dict[str, Path], tmp
 
 def test_the_folder_of_the_input(built_study: Study, ads: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
-    code(built_study, ads["csv"], out, keep=("text",) if False else ())
+    code(built_study, ads["csv"], out, keep=())
     with pytest.raises(OutputError, match="holds the input"):
         prepare(out, restart=True, inputs=[out / "part-00000.parquet"])
     assert parts(out)
@@ -280,6 +287,61 @@ def test_a_write_that_fails_leaves_no_half_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         running.write_whole(tmp_path / "x", "text")  # type: ignore[arg-type]
     assert not (tmp_path / "x").exists()
+
+
+class Deadly(Bundled):
+    """Kills the worker that loads it."""
+
+    def load(self) -> Coder:
+        if parent_process():
+            os._exit(9)
+        return super().load()
+
+
+def test_a_worker_that_is_killed(built_study: Study, ads: dict[str, Path], tmp_path: Path) -> None:
+    prepare(tmp_path / "out")
+    source = Source.open([str(ads["csv"])])
+    with pytest.raises(
+        EmbedcodeError, match="worker was ended from outside.*0 parts are finished.*--workers 1"
+    ) as found:
+        run(source, tmp_path / "out", Deadly(str(built_study.index)), workers=2, rows_per_part=5)
+    assert found.value.exit_status == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_workers_end_when_the_command_is_killed(built_study: Study, tmp_path: Path) -> None:
+    embedcode = Path(sys.executable).parent / "embedcode"
+    command = [embedcode, "classify", "-", "-o", "out", "--workers", "2", "--rows-per-part", "1"]
+    command += ["--index", str(built_study.index)]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(b'{"text": "Build models."}\n' * 2000)
+        process.stdin.flush()  # it waits for more
+        until(lambda: len(list((tmp_path / "out").glob("part-*.parquet"))) > 2)
+        workers = children(process.pid)
+        assert len(workers) >= 2
+        process.kill()
+    until(lambda: not any(running_still(w) for w in workers))
+
+
+def children(pid: int) -> list[int]:
+    stats = [p.read_text() for p in Path("/proc").glob("[0-9]*/stat") if p.exists()]
+    found = [(int(s.split()[0]), int(s.rpartition(")")[2].split()[1])) for s in stats]
+    return [child for child, parent in found if parent == pid]
+
+
+def running_still(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
 
 
 def test_a_stale_bundle_is_refused(study: Study, ads: dict[str, Path], tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ JOINTS = {
     # From texts to evidence, for coding and building alike.
     "analysis": {"codes", "embedder", "features", "markup", "segments", "terms", "tools"},
     "labelled": {"analysis", "gold", "terms"},
-    "bundle": {"analysis", "codes", "embedder", "head", "labelled", "terms"},
+    "bundle": {"codes", "embedder", "head", "labelled", "terms"},
     "build": {"analysis", "bundle", "codes", "embedder", "features", "gold", "head", "labelled"},
     "train": {"codes", "embedder", "gold", "markup", "transformer"},
     "building": {

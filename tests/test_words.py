@@ -1,15 +1,16 @@
-"""Words and clauses: `Splitter` against `find_words`, clauses against a walk over the words."""
+"""Words: `Splitter` against `find_words`, its numbers, and what stands between the words."""
 
 from __future__ import annotations
 
 from itertools import pairwise
+from string import punctuation
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from embedcode.words import FILLER, MAX_CLAUSES, Splitter, Words, find_words, normalise
+from embedcode.words import FILLER, Splitter, Words, find_words, normalise
 
 PIECES = [
     *("C++", "C#", ".NET", "Node.js", "CI/CD", "foto's", "foto’s", "and", "EN", "python3", "_", "...", "a+b", "x.y"),
@@ -83,7 +84,9 @@ def test_an_empty_batch_has_no_texts() -> None:
     words = Splitter().split([])
     assert len(words) == 0
     assert words.starts.tolist() == [0]
-    assert [a.tolist() for a in words.clauses] == [[], [], []]
+    assert words.tokens.tolist() == []
+    assert words.tokens.dtype == np.int32
+    assert words.starts.dtype == np.int64
 
 
 def test_empty_texts_keep_their_places() -> None:
@@ -92,89 +95,87 @@ def test_empty_texts_keep_their_places() -> None:
 
 
 def test_normalise_folds_signs_beyond_ascii() -> None:
-    assert normalise("Foto’s\xa0– IT") == "foto's , it"
+    assert normalise("Foto’s\xa0– IT") == "foto's   it"
 
 
-# --- clauses
+# --- punctuation
+
+COMMON = [*sorted(set(punctuation) - set(".'+#")), *"\xa0\u202f\u2010\u2011–—•·"]
+RARE = [*"…“”→\x01\x02🚀"]
 
 
-def clauses(texts: list[str]) -> list[tuple[int, int, int]]:
-    """Clauses as the splitter finds them: text, start and end, counted in words of the text."""
-    words = Splitter().split(texts)
-    rows = zip(*words.clauses, strict=True)
-    return [(int(t), int(a - words.starts[t]), int(b - words.starts[t])) for a, b, t in rows]
+@pytest.mark.parametrize("sign", [*COMMON, *RARE], ids=ascii)
+def test_punctuation_parts_words_and_is_none(sign: str) -> None:
+    for text in (f"one{sign}two", f"one {sign} two{sign}", f"{sign}one{sign}{sign}two", f"One{sign} Two"):
+        assert split([text]) == [find_words(text)] == [["one", "two"]]
+    assert split([sign, f"{sign} {sign}", "one"]) == [[], [], ["one"]]
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("you build many models", []),
-        ("you build many models!", []),
-        ("build good models, ship them", [(0, 3)]),
-        ("build good models, ship them daily", [(0, 3), (3, 6)]),
-        ("build good models and ship them daily", [(0, 3), (4, 7)]),
-        ("Build good models AND ship it", [(0, 3)]),
-        ("modellen bouwen, trainen en ze daarna goed bewaken", [(4, 8)]),
-        ("and build good models", [(1, 4)]),
-        ("and, or; by", []),
-        ("a b c – d e f • g h i", [(0, 3), (3, 6), (6, 9)]),
-        ("one. two. three. four, five", [(0, 4)]),
-        ("data\x00model a b, c", [(0, 3)]),
-        ("", []),
-    ],
-)
-def test_clauses(text: str, expected: list[tuple[int, int]]) -> None:
-    assert clauses([text]) == [(0, a, b) for a, b in expected]
+@pytest.mark.parametrize("sign", COMMON, ids=ascii)
+def test_common_punctuation_is_not_remembered(sign: str) -> None:
+    splitter = Splitter()
+    splitter.split([f"one{sign}two", f"{sign} two", "one"])
+    assert splitter.size == 3  # the mark of an end, one, two
 
 
-def test_a_text_has_at_most_eight_clauses() -> None:
-    long = ", ".join(f"a{i} b{i} c{i}" for i in range(11))
-    found = clauses([long, "short one", long])
-    assert found == [(t, 3 * i, 3 * i + 3) for t in (0, 2) for i in range(MAX_CLAUSES)]
-    assert MAX_CLAUSES == 8
+def test_conjunctions_are_words_like_others() -> None:
+    assert split(["build and ship, or both; en meer"]) == [["build", "and", "ship", "or", "both", "en", "meer"]]
 
 
-def test_clauses_do_not_cross_texts() -> None:
-    assert clauses(["one two", "", "three four", "five six seven, eight"]) == [(3, 0, 3)]
+# --- numbers
 
 
-WORDS = ["build", "models", "c++", "data"]
-STOPS = [",", ";", "(", "!", "—", "·", '"']
-JOINTS = ["and", "or", "en", "of", "door", "by", "to", "om", "zodat", "while", "including", "waaronder"]
-ITEMS = st.lists(
-    st.one_of(st.sampled_from(WORDS), st.sampled_from(WORDS), st.sampled_from(STOPS), st.sampled_from(JOINTS)),
-    max_size=60,
-)
-
-
-def expected_clauses(items: list[str]) -> list[tuple[int, int]]:
-    """Clauses of one text by a walk over its words and signs."""
-    spans: list[tuple[int, int]] = []
-    begin = here = 0
-    for item in items:
-        if item in STOPS:
-            spans.append((begin, here))
-            begin = here
-        elif item in JOINTS:
-            spans.append((begin, here))
-            here += 1
-            begin = here
-        else:
-            here += 1
-    spans.append((begin, here))
-    long = [(a, b) for a, b in spans if b - a >= 3][:8]
-    return [s for s in long if s != (0, here)]
-
-
-@given(st.lists(ITEMS, max_size=5))
-def test_clauses_as_by_a_walk(texts: list[list[str]]) -> None:
-    expected = [(t, a, b) for t, items in enumerate(texts) for a, b in expected_clauses(items)]
-    assert clauses([" ".join(items) for items in texts]) == expected
-
-
-def test_joints_and_stops_point_at_tokens() -> None:
-    words = Splitter().split(["one, two and", "(or) three"])
+def test_numbers_begin_at_one() -> None:
+    splitter = Splitter()
+    assert splitter.words == [""]
+    assert (len(splitter), splitter.size) == (1, 1)  # the mark of an end alone
+    words = splitter.split(["One, two", "", "(two) → three! one"])
     assert isinstance(words, Words)
-    assert words.joints.tolist() == [False, False, True, True, False]
-    assert words.stops.tolist() == [1, 3, 4]
+    assert words.tokens.tolist() == [1, 2, 2, 3, 1]
+    assert words.starts.tolist() == [0, 2, 2, 5]
     assert words.tokens.dtype == np.int32
+    assert words.starts.dtype == np.int64
+    assert splitter.words == ["", "one", "two", "three"]
+
+
+@given(st.lists(st.lists(TEXTS, max_size=3), max_size=3))
+def test_each_word_has_one_number_and_the_mark_is_never_a_token(batches: list[list[str]]) -> None:
+    splitter = Splitter()
+    for texts in batches:
+        tokens = splitter.split(texts).tokens
+        assert ((tokens > 0) & (tokens < len(splitter))).all()
+    met = dict.fromkeys(w for texts in batches for t in texts for w in find_words(t))
+    assert splitter.words[0] == ""
+    assert sorted(splitter.words[1:]) == sorted(met)
+
+
+# --- what holds none or several words
+
+NONE = ["→", "…", "...", "+", "“”", "'"]
+SEVERAL = {"data→model": ["data", "model"], "“a…b”": ["a", "b"], "x..y": ["x", ".y"], "c++b++a→": ["c++", "b++", "a"]}
+ONE = {"data": ["data"], "“a”": ["a"], "model.": ["model"], "'b'": ["b"]}
+HELD: dict[str, list[str]] = {**dict.fromkeys(NONE, []), **SEVERAL, **ONE}
+
+
+@pytest.mark.parametrize("token", [*NONE, *SEVERAL, *ONE])
+def test_what_a_token_holds(token: str) -> None:
+    assert split([token]) == [find_words(token)] == [HELD[token]]
+
+
+def test_tokens_of_no_or_several_words_by_hand() -> None:
+    splitter = Splitter()
+    texts = ["→ data→model", "…", "model x..y → data→model data", "x..y"]
+    for _ in range(2):  # the second time, every token is known
+        words = splitter.split(texts)
+        assert words.tokens.tolist() == [1, 2, 2, 3, 4, 1, 2, 1, 3, 4]
+        assert words.starts.tolist() == [0, 2, 2, 8, 10]
+    assert splitter.words == ["", "data", "model", "x", ".y"]
+    assert splitter.size == 7  # the mark, →, data→model, …, model, x..y, data
+
+
+@given(st.lists(st.lists(st.lists(st.sampled_from(sorted(HELD)), max_size=8), max_size=4), max_size=3))
+def test_tokens_are_expanded_in_place(batches: list[list[list[str]]]) -> None:
+    splitter = Splitter()
+    for texts in batches:
+        expected = [[w for token in tokens for w in HELD[token]] for tokens in texts]
+        assert split([" ".join(tokens) for tokens in texts], splitter) == expected
