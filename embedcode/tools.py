@@ -65,8 +65,9 @@ _EMPLOYER_BEFORE = re.compile(
 )
 _EMPLOYER_WORDS = frozenset(("At", "About", "Join", "Joining", "Why", "join", "at", "Bij", "Over", "bij", "to"))
 _EMPLOYER_AFTER = re.compile(
-    r"(?:\u00ae|\u2122)?\s+(?:is (?:an? (?:equal|proud|leading|global|fast|market|world)|proud to|committed to|looking for|"
-    r"hiring|seeking|op zoek|een (?:snel|toonaangevend|internationa))|offers (?:a|an|you)\b|provides equal|encourages|zoekt|"
+    r"(?:\u00ae|\u2122)?\s+(?:is (?:an? (?:equal|proud|leading|global|fast|market|world)|proud to|committed to|"
+    r"looking for|hiring|seeking|op zoek|een (?:snel|toonaangevend|internationa))|offers (?:a|an|you)\b|"
+    r"provides equal|encourages|zoekt|"
     r"does not discriminate|employees|Technologies\b|Inc\b)|, Inc\b|,? (?:B\.?V\b|GmbH|LLC\b)"
 )
 
@@ -186,8 +187,8 @@ class ToolFinder:
                 owner = owners.setdefault((key, spelt if strict or match != "any" else ""), (index, spelt))
                 if owner[0] != index:
                     raise BookError(
-                        f"{spelt!r} is a spelling of {tool.name!r} and of {tools[owner[0]].name!r}; keep it with one of "
-                        "them."
+                        f"{spelt!r} is a spelling of {tool.name!r} and of {tools[owner[0]].name!r}; keep it with one "
+                        "of them."
                     )
                 for variant, capitals in _variants(spelt, match):
                     strict = bool(re.search(r"[^\w \-.']|^\.", variant))
