@@ -89,8 +89,8 @@ class Reader:
 
         Args:
             texts: The ads.
-            titles: Their titles, where they are known. A title with which the text begins already is not read
-                twice.
+            titles: Their titles, where they are known. A title that is the first line of the text already is not
+                read twice.
         """
         if self._splitter.size > MAX_TOKENS:
             self._splitter = Splitter()
@@ -99,9 +99,14 @@ class Reader:
         mentions: list[tuple[int, int, int, int, int]] = []
         for ad, text in enumerate(texts):
             title = titles[ad] if titles else None
+            if title is not None and not title.strip():
+                title = None
             masked = mask(text)
-            begins = bool(title) and masked.lstrip().startswith(str(title).strip())
-            if title and not begins:
+            found = segment(masked)
+            titled = bool(found) and looks_like_title(masked, *found[0])
+            if title and titled:
+                titled = begins_with(masked[slice(*found[0])], title)
+            if title and not titled:
                 masked_title = mask(title)
                 stripped = masked_title.strip(f"{FILLER} \t\r\n")
                 if stripped:
@@ -109,11 +114,9 @@ class Reader:
                     spans.append((ad, TITLE, start, start + len(stripped), True))
                     pieces.append(stripped)
                 mentions += ((ad, TITLE, *m) for m in self._tools.find(masked_title))
-            for number, (start, end) in enumerate(segment(masked)):
-                piece = masked[start:end]
-                is_title = number == 0 and (begins or (not title and looks_like_title(masked, start, end)))
-                spans.append((ad, TEXT, start, end, is_title))
-                pieces.append(piece)
+            for number, (start, end) in enumerate(found):
+                spans.append((ad, TEXT, start, end, titled and number == 0))
+                pieces.append(masked[start:end])
             mentions += ((ad, TEXT, *m) for m in self._tools.find(masked))
         table = np.array(spans, dtype=np.int64).reshape(-1, 5)
         words = self._splitter.split(pieces)
@@ -137,6 +140,12 @@ def looks_like_title(text: str, start: int, end: int) -> bool:
     if end - start > MAX_TITLE or text[end - 1] in ".!?:;,":
         return False
     return end == len(text) or text[end:].lstrip(f" \t{FILLER}")[:1] in ("\n", "\r", "")
+
+
+def begins_with(line: str, title: str) -> bool:
+    """Whether the first line of a text is its title, or the title and more behind it ("Data Engineer, Utrecht")."""
+    plain, wanted = (" ".join(mask(t).replace(FILLER, "").casefold().split()) for t in (line, title))
+    return plain.startswith(wanted) and not plain[len(wanted) : len(wanted) + 1].isalnum()
 
 
 def embed(embedder: Embedder, reading: Reading) -> NDArray[np.int8]:

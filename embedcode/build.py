@@ -156,7 +156,8 @@ def check_labels(book: CodingBook, labelled: Labelled) -> None:
     """
     profiles = {p.name for p in book.profiles}
     wanted = {a.code for a in book.anchors} & {c.code for c in book.codes}
-    lacking = sorted(profiles - set(labelled.profiles)) + sorted(wanted - set(labelled.codes))
+    carried = {c for c, column in zip(labelled.codes, labelled.labels.T, strict=True) if column.any()}
+    lacking = sorted(profiles - set(labelled.profiles)) + sorted(wanted - carried)
     if lacking:
         raise BookError(
             f"No labelled ads for {', '.join(lacking)}. A new profile or code needs ads that carry it: "

@@ -24,9 +24,6 @@ CHUNK_ADS = 256
 CHUNK_CHARACTERS = 1_000_000
 """Ads are coded in chunks of at most so many ads and about so many characters, which bounds memory."""
 
-NEAREST = 16
-"""Among so many nearest anchors the one is found that a piece of evidence names."""
-
 DIGITS = 4
 """Decimals of scores, similarities and probabilities in the output."""
 
@@ -34,6 +31,8 @@ KEPT = "keep:"
 """Prefix of the columns of an input batch that are passed on."""
 
 NO_TEXT = "no text: null, empty or white space only"
+
+LONE_SURROGATE = "the text holds a lone surrogate, half of a character; save it as UTF-8 again"
 
 Flat = NDArray[np.int64]
 
@@ -80,9 +79,10 @@ class Coder:
         self._ids = pa.array([a.id for a in bundle.book.anchors], pa.string())
         self._codes = [c.code for c in bundle.book.codes]
         self._strengths = [self.space.names.index(self._strength_name(c)) for c in self._codes]
-        # Column of each anchor's code among the phrase codes; negative anchors have none.
-        columns = {c: i for i, c in enumerate(self.scorer.pools.codes)}
-        self._column = np.array([columns.get(a.code, -1) for a in bundle.book.anchors], dtype=np.int64)
+        rows = {
+            c: np.array([i for i, a in enumerate(bundle.book.anchors) if a.code == c]) for c in self.scorer.pools.codes
+        }
+        self._by_code = [(r, AnchorIndex(bundle.anchor_vectors[r])) for r in rows.values()]
 
     def _strength_name(self, code: str) -> str:
         return f"{code}.tools" if code.startswith("TECH") else f"{code}.best"
@@ -99,9 +99,14 @@ class Coder:
         """
         if isinstance(texts, str):
             raise TypeError("found one string, expected a sequence of texts: classify([text])")
-        columns: dict[str, Any] = {"id": [str(i) for i in range(len(texts))], "text": list(texts)}
+        lone = [t is not None and not _is_unicode(t) for t in texts]
+        columns: dict[str, Any] = {
+            "id": [str(i) for i in range(len(texts))],
+            "text": [None if bad else t for t, bad in zip(texts, lone, strict=True)],
+            "error": [LONE_SURROGATE if bad else None for bad in lone],
+        }
         if titles is not None:
-            columns["title"] = list(titles)
+            columns["title"] = [t if t is None or _is_unicode(t) else None for t in titles]
         batch = pa.record_batch([pa.array(v, pa.string()) for v in columns.values()], names=list(columns))
         return coded_ads(self.classify_batch(batch))
 
@@ -226,23 +231,24 @@ class Coder:
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rows)
 
     def nearest(self, vectors: NDArray[np.int8], segment: Flat, column: Flat) -> tuple[Flat, Floats]:
-        """The nearest anchor of a code, among the `NEAREST` nearest anchors of a segment.
+        """The nearest anchor of a code to a segment.
 
         Args:
             vectors: Of the segments.
-            segment, column: Segments and codes, ascending, shape (n,).
+            segment, column: Segments and codes, shape (n,).
 
         Returns:
-            Anchors (-1 where none of the code is among them) and cosines, shape (n,).
+            Anchors (-1 for a segment without a known word) and cosines, shape (n,).
         """
-        coded, row = np.unique(segment, return_inverse=True)
-        found = self.index.search(vectors[coded], NEAREST)
-        code = np.where(found.anchor >= 0, self._column[found.anchor], -1)
-        same = code[row] == column[:, None]
-        first = same.argmax(axis=1) if same.size else np.zeros(len(segment), dtype=np.int64)
-        hit = same.any(axis=1)
-        at = row, first
-        return np.where(hit, found.anchor[at], -1), np.where(hit, found.similarity[at], np.nan).astype(np.float64)
+        anchor, cosine = np.full(len(segment), -1), np.full(len(segment), np.nan)
+        for number, (rows, index) in enumerate(self._by_code):
+            mine = np.flatnonzero(column == number)
+            if len(mine):
+                found = index.search(vectors[segment[mine]], 1)
+                hit = found.anchor[:, 0] >= 0
+                anchor[mine[hit]] = rows[found.anchor[hit, 0]]
+                cosine[mine[hit]] = found.similarity[hit, 0]
+        return anchor, cosine
 
 
 def first_mentions(reading: Reading, bundle: Bundle) -> list[tuple[int, int, int, int, int, int]]:
@@ -273,6 +279,14 @@ def _chunks(batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
         characters += length
     if first < len(size):
         yield first, len(size)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _rounded(values: Floats, null: NDArray[np.bool_] | None = None) -> pa.Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ class TransformerEmbedder:
     """A sentence-transformers model.
 
     Attributes:
-        name: The name or the last part of the folder that it was loaded from.
+        name: The name, or the last part of the folder, that it was loaded by.
     """
 
     def __init__(self, model: SentenceTransformer, name: str) -> None:
@@ -54,21 +55,25 @@ class TransformerEmbedder:
                 "pip install 'embedcode[transformers]'."
             )
         from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging
 
         folder = find_folder(name)
-        if folder is None and not download:
-            raise ModelError(
-                f"Found no model {name!r}: no such folder, and no package that carries it. Expected a folder in "
-                "the sentence-transformers layout (with modules.json). Name one, or allow the download with "
-                "--download."
-            )
+        if not sys.stderr.isatty():
+            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         try:
+            # A model that is in the hub's cache on this machine counts as being here.
             model = SentenceTransformer(
                 str(folder) if folder else name, device="cpu", trust_remote_code=False, local_files_only=not download
             )
         except (OSError, ValueError, KeyError) as error:
+            if folder is None and not download:
+                raise ModelError(
+                    f"Found no model {name!r} on this machine: no such folder, no package that carries it, and not in "
+                    "the hub's cache. Expected a folder in the sentence-transformers layout (with modules.json). Name "
+                    "one, or allow the download where the command has --download."
+                ) from error
             raise ModelError(f"Cannot load the model {name!r}: {error}") from error
-        return cls(model, Path(name).name)
+        return cls(model, Path(name).name if Path(name).is_dir() else name)
 
     @property
     def dimension(self) -> int:

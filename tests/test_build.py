@@ -298,7 +298,6 @@ def test_a_new_code_without_labelled_ads(study: Study) -> None:
         rebuild(study.anchors, study.index)
 
 
-@pytest.mark.xfail(reason="check_labels asks which codes were looked for, not which ones ads carry")
 def test_a_new_code_that_no_coded_ad_carries(study: Study) -> None:
     study.add("codes.csv", "SKILL2,Learning,Learning new things.")
     (study.anchors / "phrases" / "SKILL2.csv").write_text(
