@@ -59,7 +59,7 @@ class TransformerEmbedder:
 
         folder = find_folder(name)
         if not sys.stderr.isatty():
-            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+            logging.disable_progress_bar()
         try:
             # A model that is in the hub's cache on this machine counts as being here.
             model = SentenceTransformer(
