@@ -9,6 +9,10 @@ bundle fitted on the others is scored on them, in a column of its own.
 For each outer fold the vocabulary, the embedder, calibration, thresholds and the head are fitted on the other folds,
 with inner folds of their own, and the ads of the fold are coded from their texts by `Coder.classify`. The rows of
 all folds are then scored together, as `embedcode evaluate` scores them.
+
+With --rivals the same ads are coded in other ways too, on the same folds (`rivals.py` says how). A rival whose
+package is not installed (extra `rivals`) is skipped. LLM runs cover some of the ads only; a second table shows all
+columns on the ads that all runs cover.
 """
 
 from __future__ import annotations
@@ -16,14 +20,21 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import numpy as np
+import rivals as others
+from numpy.typing import NDArray
+
+from embedcode.agreement import OPTIONAL, Agreement, Coded, agreement
 from embedcode.book import read_book, read_glossary
 from embedcode.build import Model, build, label, tool_precision
 from embedcode.bundle import STATIC, TRANSFORMER, EmbedderSpec
@@ -31,12 +42,14 @@ from embedcode.coded import CodedAd
 from embedcode.coder import Coder
 from embedcode.documents import Columns, Source
 from embedcode.errors import EmbedcodeError
-from embedcode.evaluate import Agreement, agreement
 from embedcode.gold import GoldAd, grouped_folds, read_gold
 from embedcode.paths import find_anchors
 from embedcode.train import Settings, Teacher, train
+from embedcode.types import CodingBook
 
 INNER_FOLDS = 5
+
+Figures = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +65,12 @@ class Task:
     seed: int
 
 
+@cache
+def teacher(name: str) -> Teacher:
+    """The teacher, which remembers the words of earlier folds."""
+    return Teacher(name)
+
+
 def code(task: Task) -> list[CodedAd]:
     """Fit everything on the training ads and code the test ads."""
     book = read_book(task.anchors)
@@ -59,7 +78,7 @@ def code(task: Task) -> list[CodedAd]:
     if task.embedder == "static":
         settings = Settings(seeds=(2 * task.seed, 2 * task.seed + 1))
         static, tables = train(
-            book, read_glossary(task.anchors), task.train, folds, task.texts, Teacher(task.teacher), settings
+            book, read_glossary(task.anchors), task.train, folds, task.texts, teacher(task.teacher), settings
         )
         model = Model(static, EmbedderSpec(STATIC), tables)
     else:
@@ -78,6 +97,11 @@ def main() -> None:
     parser.add_argument("--anchors", type=Path)
     parser.add_argument("--teacher", default="all-MiniLM-L6-v2")
     parser.add_argument("--embedders", nargs="+", choices=("static", "minilm"), default=["static"])
+    parser.add_argument("--no-embedcode", action="store_true", help="show the rivals only")
+    parser.add_argument("--rivals", nargs="*", choices=others.RIVALS, help="all of them where none is named")
+    parser.add_argument("--llm-runs", type=Path, help="what LLM runs said of the ads, for the rival llm")
+    parser.add_argument("--cache", type=Path, help="file that keeps the rivals' vectors from run to run")
+    parser.add_argument("--setfit-shots", type=int, default=8, help="ads of each profile that SetFit is tuned on")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--splits", type=int, default=1, help="how many times to draw the folds")
     parser.add_argument("--seed", type=int, default=0)
@@ -98,12 +122,13 @@ def run(args: argparse.Namespace) -> None:
     gold = read_gold(args.gold, profiles, codes)
     texts = [t for b in Source.open(args.texts, Columns()).batches(1000) for t in b.column("text").to_pylist() if t]
     ads = [a for a in gold if not a.locked]
-    columns: dict[str, Agreement] = {}
+    columns: dict[str, Column] = {}
+    embedders = [] if args.no_embedcode else args.embedders
+    splits = [grouped_folds(ads, args.folds, seed=args.seed + split) for split in range(args.splits)]
     with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
-        for embedder in args.embedders:
-            for split in range(args.splits):
+        for embedder in embedders:
+            for split, folds in enumerate(splits):
                 began = time.monotonic()
-                folds = grouped_folds(ads, args.folds, seed=args.seed + split)
                 tasks = [
                     Task(
                         embedder,
@@ -121,31 +146,93 @@ def run(args: argparse.Namespace) -> None:
                     for task, found in zip(tasks, pool.map(code, tasks), strict=True)
                     for ad, row in zip(task.test, found, strict=True)
                 }
-                columns[f"{embedder} {split + 1}"] = agreement(ads, rows, profiles, codes)
+                columns[f"{embedder} {split + 1}"] = Column(ads, rows)
                 print(f"{embedder}, split {split + 1}: {time.monotonic() - began:.0f} s", flush=True)
             if args.locked:
                 held = [a for a in gold if a.locked]
                 task = Task(embedder, anchors, args.teacher, ads, held, texts, args.seed)
                 rows = {ad.id: row for ad, row in zip(held, pool.submit(code, task).result(), strict=True)}
-                columns[f"{embedder} locked"] = agreement(held, rows, profiles, codes)
-    show(columns)
+                columns[f"{embedder} locked"] = Column(held, rows)
+    covered: set[str] = set()
+    if args.rivals is not None:
+        wanted = args.rivals or others.RIVALS
+        for split, folds in enumerate(splits):
+            columns |= fitted_rivals(args, book, ads, folds, split, wanted)
+        if "llm" in wanted and args.llm_runs:
+            runs = others.read_llm_runs(args.llm_runs, ads, profiles)
+            for run, said in sorted(runs.items()):
+                columns[f"LLM {run}"] = Column([a for a in ads if a.id in said], said)
+            covered = set.intersection(*map(set, runs.values())) if runs else set()
+        elif "llm" in wanted:
+            print("llm is skipped: name the file of its runs with --llm-runs", flush=True)
+    show({name: column.scored(profiles, codes) for name, column in columns.items()})
+    if covered and any(len(column.ads) > len(covered) for column in columns.values()):
+        print(f"\nThe {len(covered)} ads that all LLM runs cover:")
+        kept = {n: column.only(covered) for n, column in columns.items()}
+        show({name: column.scored(profiles, codes) for name, column in kept.items() if column.ads})
 
 
-def show(columns: dict[str, Agreement]) -> None:
+@dataclass(frozen=True)
+class Column:
+    """Ads and how they were coded.
+
+    Attributes:
+        segments, tools: Whether the way of coding gives codes of segments, and tools.
+    """
+
+    ads: Sequence[GoldAd]
+    rows: Mapping[str, Coded]
+    segments: bool = True
+    tools: bool = True
+
+    def only(self, ids: Container[str]) -> Column:
+        """The column for some of the ads."""
+        return replace(self, ads=[a for a in self.ads if a.id in ids])
+
+    def scored(self, profiles: Sequence[str], codes: Sequence[str]) -> Figures:
+        """The figures of the column."""
+        columns = [c for c in OPTIONAL if self.tools or c != "tech"]
+        return _figures(agreement(self.ads, self.rows, profiles, codes, columns=columns), self.segments)
+
+
+def fitted_rivals(
+    args: argparse.Namespace,
+    book: CodingBook,
+    ads: Sequence[GoldAd],
+    folds: NDArray[np.int64],
+    split: int,
+    wanted: Sequence[str],
+) -> dict[str, Column]:
+    """Columns of the rivals that are fitted on folds."""
+    columns: dict[str, Column] = {}
+    task = others.task_of(
+        book, ads, folds, args.teacher, cache=args.cache, shots=args.setfit_shots, seed=args.seed
+    )  # fmt: skip
+    for rival in (r for r in others.FITTED if r in wanted):
+        if package := others.missing(rival):
+            print(f"{rival} is skipped: {package} is not installed (extra `rivals`)", flush=True)
+            continue
+        began = time.monotonic()
+        rows = others.code_by(rival, task)
+        columns[f"{rival} {split + 1}"] = Column(ads, rows, rival not in others.WITHOUT_SEGMENTS, tools=False)
+        print(f"{rival}, split {split + 1}: {time.monotonic() - began:.0f} s", flush=True)
+    return columns
+
+
+def show(figures: Mapping[str, Figures]) -> None:
     """Print the table: figures by column."""
-    figures = {name: _figures(found) for name, found in columns.items()}
-    width = max(map(len, columns)) + 2
-    print(f"{'':<28}" + "".join(f"{name:>{width}}" for name in columns))
+    width = max(7, *map(len, figures)) + 2
+    print(f"{'':<28}" + "".join(f"{name:>{width}}" for name in figures))
     for row in dict.fromkeys(r for f in figures.values() for r in f):
         cells = [f.get(row) for f in figures.values()]
         print(f"{row:<28}" + "".join(f"{'-' if c is None else f'{c:.3f}':>{width}}" for c in cells))
 
 
-def _figures(found: Agreement) -> dict[str, float | None]:
+def _figures(found: Agreement, with_segments: bool) -> Figures:
     """The rows of the table."""
     profile, segments, tools = found.profile, found.segments, found.tools
     low, high = profile.kappa_95 or (None, None)
-    out: dict[str, float | None] = {
+    out: Figures = {
         "ads (thousands)": found.ads / 1000,
         "kappa": profile.kappa,
         "  95 % from": low,
@@ -156,9 +243,10 @@ def _figures(found: Agreement) -> dict[str, float | None]:
     }
     for kind, groups in profile.kappa_by.items():
         out |= {f"kappa, {kind} {name}": g.value for name, g in groups.items()}
-    out["macro-F1 of segments"] = segments.macro_f1
-    out |= {f"segments, language {name}": g.value for name, g in segments.by_language.items()}
-    out |= {f"F1 {c}": rates.f1 for c, rates in segments.per_code.items()}
+    if with_segments:
+        out["macro-F1 of segments"] = segments.macro_f1
+        out |= {f"segments, language {name}": g.value for name, g in segments.by_language.items()}
+        out |= {f"F1 {c}": rates.f1 for c, rates in segments.per_code.items()}
     if tools:
         out |= {"tools F1": tools.overall.rates.f1, "right TECH code": tools.overall.right_code}
     return out

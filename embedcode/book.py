@@ -33,6 +33,7 @@ _COLUMNS = {
     "facets.csv": ("facet", "both", "family", "definition"),
     "terms.csv": ("term", "facet", "language", "note"),
     "tools.csv": ("tool", "code", "aliases", "match", "for", "against", "note"),
+    "not_tools.csv": ("notion", "note"),
     "glossary_nl_en.csv": ("nl", "en"),
 }
 
@@ -102,7 +103,8 @@ def inspect_book(folder: Path) -> tuple[CodingBook, list[Problem]]:
     facets = reader.facets()
     terms = reader.terms({f.name: f for f in facets})
     tools = reader.tools({c.code for c in codes if c.group == "TECH"})
-    return CodingBook(profiles, codes, anchors, facets, terms, tools), reader.problems
+    not_tools = reader.not_tools(tools)
+    return CodingBook(profiles, codes, anchors, facets, terms, tools, not_tools), reader.problems
 
 
 class _Reader:
@@ -265,6 +267,22 @@ class _Reader:
                     seen.setdefault(spelling[1].lower(), []).append(spelling)
                 found.append(tool)
         return tuple(found)
+
+    def not_tools(self, tools: Sequence[Tool]) -> tuple[str, ...]:
+        spellings = {spelt.lower(): tool.name for tool in tools for spelt, _ in tool.spellings}
+        found: dict[tuple[str, ...], _Row] = {}
+        for row in self.rows("not_tools.csv"):
+            notion = row["notion"]
+            words = tuple(find_words(notion))
+            if not words:
+                self.report(row, f"notion '{notion}' has no word")
+            elif words in found:
+                self.report(row, f"the same notion stands in line {found[words].line} already")
+            elif notion.lower() in spellings:
+                self.report(row, f"notion '{notion}' is a spelling of the tool '{spellings[notion.lower()]}'")
+            else:
+                found[words] = row
+        return tuple(row["notion"] for row in found.values())
 
 
 def _clash(mine: tuple[str, str, str], other: tuple[str, str, str]) -> bool:

@@ -18,6 +18,7 @@ from embedcode.errors import BookError
 from embedcode.features import Evidence
 from embedcode.gold import GoldAd
 from embedcode.head import fit_head
+from embedcode.kappa import cohen_kappa
 from embedcode.labelled import Labelled, read_labelled
 from embedcode.types import Anchor, CodingBook, Embedder
 from embedcode.vectors import quantise
@@ -239,19 +240,6 @@ def tool_precision(book: CodingBook, ads: Sequence[GoldAd]) -> dict[str, float]:
 
 def _parts(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z0-9+#]+", name.lower()))
-
-
-def cohen_kappa(first: Sequence[str], second: Sequence[str]) -> float:
-    """Cohen's kappa (Cohen 1960) of two codings; nan where both use one and the same label throughout."""
-    labels = sorted({*first, *second})
-    number = {name: i for i, name in enumerate(labels)}
-    table = np.zeros((len(labels), len(labels)))
-    for a, b in zip(first, second, strict=True):
-        table[number[a], number[b]] += 1
-    total = table.sum()
-    observed = np.trace(table) / total
-    expected = (table.sum(axis=0) * table.sum(axis=1)).sum() / total**2
-    return float((observed - expected) / (1 - expected)) if expected < 1 else float("nan")
 
 
 def macro_f1(fit: CodeModel, probabilities: Floats, labels: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:

@@ -301,6 +301,7 @@ def _book(data: dict[str, Any]) -> CodingBook:
         tuple(facet(r) for r in data["facets"]),
         tuple(Term(**r) for r in data["terms"]),
         tuple(tool(r) for r in data["tools"]),
+        tuple(data.get("not_tools", ())),  # bundles built before there were any
     )
 
 

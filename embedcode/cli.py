@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +56,9 @@ app = typer.Typer(
     help="Code job advertisements with a coding book, locally, with evidence for every decision.",
 )
 anchors_app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="markdown", help="Curate the coding book: check, list, add, copy."
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="Curate the coding book: check, list, add, copy, suggest tools.",
 )
 app.add_typer(anchors_app, name="anchors")
 
@@ -106,6 +108,9 @@ def classify(
     keep: Annotated[str, typer.Option("--keep", help="Input columns to pass on, parted by commas; all for all.")] = "",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = max(1, os.cpu_count() or 1),
+    min_confidence: Annotated[
+        float, typer.Option("--min-confidence", min=0.0, max=1.0, help="Leave the profile open below this confidence.")
+    ] = 0.0,
     rows_per_part: Annotated[int, typer.Option("--rows-per-part", min=1, help="Rows of each part file.")] = 1000,
     encoding: Encoding = "utf-8",
     restart: Annotated[bool, typer.Option("--restart", help="Delete the coded ads in the folder first.")] = False,
@@ -124,7 +129,7 @@ def classify(
 
     kept = tuple(k.strip() for k in keep.split(",") if k.strip())
     source = Source.open(inputs, Columns(text_column, title_column, id_column, kept), encoding=encoding, limit=limit)
-    bundled = running.Bundled(index, str(anchors) if anchors else None, model, download)
+    bundled = running.Bundled(index, str(anchors) if anchors else None, model, download, min_confidence)
     coder = bundled.load()  # before `prepare`: a bundle that cannot be loaded must not cost an earlier run
     running.prepare(output, restart=restart, inputs=source.files)
     with _progress("ads coded") as advance:
@@ -308,15 +313,17 @@ def evaluate(
     Example: `embedcode evaluate coded/ gold.parquet`
     """
     from embedcode import evaluate as evaluation
+    from embedcode import show
+    from embedcode.agreement import as_dict
     from embedcode.book import read_book
     from embedcode.paths import find_anchors
 
     book = read_book(find_anchors(anchors))
     found = evaluation.evaluate(coded, gold, [p.name for p in book.profiles], [c.code for c in book.codes])
     if json:
-        typer.echo(_json(evaluation.as_dict(found)))
+        typer.echo(_json(as_dict(found)))
     else:
-        typer.echo(evaluation.render(found))
+        typer.echo(show.agreement(found))
 
 
 @app.command("export-model")
@@ -424,6 +431,52 @@ def anchors_add(
         raise InputError(f"{folder} belongs to the installed package. Copy it first: embedcode anchors copy anchors")
     typer.echo(add(folder, code, phrase, facet, language, note))
     typer.echo(f"Rebuild to see what that changes: embedcode build{f' --anchors {anchors}' if anchors else ''}")
+
+
+@anchors_app.command("suggest-tools")
+def anchors_suggest_tools(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
+        ),
+    ],
+    anchors: Anchors = None,
+    least: Annotated[
+        int, typer.Option("--least", min=1, help="Known tools near a name; 1 finds more, with more that is wrong.")
+    ] = 2,
+    min_ads: Annotated[int, typer.Option("--min-ads", min=1, help="Only names that so many ads list.")] = 1,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")] = None,
+    text_column: TextColumn = None,
+    encoding: Encoding = "utf-8",
+) -> None:
+    """List names that ads put beside known tools and that the lexicon lacks, as CSV, for a person to judge.
+
+    Example: `embedcode anchors suggest-tools ads.parquet > suggested.csv`
+
+    What is a tool goes into `anchors/tools.csv`, what is none into `anchors/not_tools.csv`.
+    """
+    import csv
+
+    from embedcode.book import read_book
+    from embedcode.curate import suggest_tools
+    from embedcode.documents import Columns, Source
+    from embedcode.paths import find_anchors
+
+    book = read_book(find_anchors(anchors))
+    source = Source.open(inputs, Columns(text_column), encoding=encoding, limit=limit)
+    texts = (t for batch in source.batches(1000) for t in batch.column("text").to_pylist() if t)
+    with _progress("ads read") as advance:
+        found = suggest_tools(book, _counted(texts, advance), least)
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(("tool", "code", "ads", "beside", "example"))
+    out.writerows((s.name, s.code, s.ads, "|".join(s.beside), s.example) for s in found if s.ads >= min_ads)
+
+
+def _counted(texts: Iterable[str], advance: Any) -> Iterator[str]:
+    for text in texts:
+        yield text
+        advance(1)
 
 
 @anchors_app.command("copy")

@@ -59,13 +59,16 @@ class Analysis:
 class Coder:
     """Codes ads by a bundle."""
 
-    def __init__(self, bundle: Bundle, embedder: Embedder | None = None) -> None:
+    def __init__(self, bundle: Bundle, embedder: Embedder | None = None, *, min_confidence: float = 0.0) -> None:
         """Make a coder.
 
         Args:
             bundle: The bundle.
             embedder: The embedder that the bundle was built with; None takes the one in the bundle.
+            min_confidence: Ads coded with less confidence get no profile, and an error that says so; their evidence
+                and probabilities stay.
         """
+        self.min_confidence = min_confidence
         self.bundle = bundle
         embedder = embedder or bundle.static
         if embedder is None:
@@ -165,6 +168,11 @@ class Coder:
         columns["id"] = ids
         columns["duplicate_of"] = pa.nulls(len(batch), pa.string())
         columns["error"] = pa.array(errors, pa.string())
+        if self.min_confidence > 0:
+            unsure = pc.fill_null(pc.less(columns["confidence"], pa.scalar(self.min_confidence, pa.float32())), False)
+            reason = f"the confidence is below the minimum of {self.min_confidence:g}"
+            columns["profile"] = pc.if_else(unsure, pa.scalar(None, pa.string()), columns["profile"])
+            columns["error"] = pc.if_else(unsure, reason, columns["error"])
         for name in names:
             if name.startswith(KEPT):
                 columns[name.removeprefix(KEPT)] = batch.column(name)

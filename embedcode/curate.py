@@ -1,17 +1,52 @@
-"""Curation of the coding book: checking, listing and adding anchors."""
+"""Curation of the coding book: checking, listing and adding anchors, suggesting tools."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from embedcode.book import LANGUAGES, Problem, add_row, inspect_book
 from embedcode.bundle import load_bundle
 from embedcode.embedder import StaticEmbedder
 from embedcode.errors import BookError, BundleError
+from embedcode.markup import mask
 from embedcode.paths import find_index
+from embedcode.proposals import LEAST, Proposer
+from embedcode.tools import ToolFinder
 from embedcode.types import NEGATIVE, CodingBook
-from embedcode.words import find_words
+from embedcode.words import FILLER, find_words
+
+AROUND = 40
+"""Characters on either side of a suggested tool that its example shows."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A tool that the lexicon lacks.
+
+    Attributes:
+        name: As most ads spell it.
+        code: The class of the known tools beside it, in most ads: a TECH code, or OTHER.
+        ads: How many ads list it.
+        beside: The known tools that classed it, the most frequent first.
+        example: Where it stands in the first ad.
+    """
+
+    name: str
+    code: str
+    ads: int
+    beside: tuple[str, ...]
+    example: str
+
+
+@dataclass
+class _Seen:
+    example: str
+    names: Counter[str] = field(default_factory=Counter)
+    codes: Counter[str] = field(default_factory=Counter)
+    tools: Counter[int] = field(default_factory=Counter)
 
 
 def check(folder: Path, index: str = "default") -> tuple[list[Problem], list[str]]:
@@ -120,3 +155,38 @@ def add(folder: Path, code: str, phrase: str, facet: str | None, language: str, 
         )
     add_row(folder, name, row)
     return f"added to {name}: {phrase} ({code}, {row[1]}, {language})"
+
+
+def suggest_tools(book: CodingBook, texts: Iterable[str], least: int = LEAST) -> list[Suggestion]:
+    """Suggest tools that ads list beside known ones and the lexicon lacks.
+
+    Args:
+        book: The coding book.
+        texts: The ads.
+        least: How many known tools must stand within reach of a name.
+
+    Returns:
+        The suggestions, those of most ads first.
+    """
+    finder, proposer = ToolFinder(book.tools), Proposer(book)
+    seen: dict[str, _Seen] = {}
+    for text in texts:
+        masked = mask(text)
+        for found in proposer.propose(masked, finder.find(masked), least):
+            name = masked[found.start : found.end]
+            around = masked[max(0, found.start - AROUND) : found.end + AROUND].replace(FILLER, "")
+            entry = seen.setdefault("".join(find_words(name)), _Seen(" ".join(around.split())))
+            entry.names[name] += 1
+            entry.codes[found.code] += 1
+            entry.tools[found.tool] += 1
+    suggestions = [
+        Suggestion(
+            s.names.most_common(1)[0][0],
+            s.codes.most_common(1)[0][0],
+            s.names.total(),
+            tuple(book.tools[t].name for t, _ in s.tools.most_common(3)),
+            s.example,
+        )
+        for s in seen.values()
+    ]
+    return sorted(suggestions, key=lambda s: (-s.ads, s.name))

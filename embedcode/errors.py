@@ -1,5 +1,7 @@
 """Errors of embedcode: each says what was found, what was expected and what to do next."""
 
+from collections.abc import Sequence
+
 
 class EmbedcodeError(Exception):
     """Something the user can put right; the command line prints it without a traceback.
@@ -40,3 +42,9 @@ class OutputError(EmbedcodeError):
     """The output cannot be written: a folder that holds something else, no space, no permission."""
 
     exit_status = 2
+
+
+def some(values: Sequence[str], most: int = 3) -> str:
+    """The first of several values, for a message."""
+    more = f" and {len(values) - most} more" if len(values) > most else ""
+    return (", ".join(map(repr, values[:most])) + more) if values else "none"

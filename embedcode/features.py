@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedcode.types import WORK, Facet
-from embedcode.vectors import grouped_best, grouped_sums
+from embedcode.vectors import grouped_max, grouped_sums
 
 Floats = NDArray[np.float64]
 
@@ -24,13 +24,6 @@ FACET_FEATURES = {
     "title": "whether the title holds a term",
     "task": "terms per segment that is a task of this person (log)",
 }
-CODE_FEATURES = {
-    "best": "mean probability in the three best segments",
-    "share": "mean probability over all segments",
-}
-BEST = 3
-"""Segments that make up how well an ad shows a code."""
-
 BREVITY = {"bare": 80, "short": 500}
 """How short an ad is: exp(-characters / scale), for ads that are bare and ads that are short."""
 
@@ -80,7 +73,7 @@ class FeatureSpace:
         versus = [(a, b) for i, a in enumerate(WORK) for b in WORK[i + 1 :]]
         named = [
             *((f"{f}.{kind}", f"{f}: {what}") for kind, what in FACET_FEATURES.items() for f in shown),
-            *((f"{c}.{kind}", f"{c}: {what}") for kind, what in CODE_FEATURES.items() for c in coded),
+            *((f"{c}.best", f"{c}: probability in its best segment") for c in coded),
             *(
                 named
                 for scope, where in SCOPES.items()
@@ -115,15 +108,13 @@ class FeatureSpace:
         counts = total(facets)
         in_title = total(facets * evidence.title[:, None])
         per_task = 5 * total(facets * gate[:, None]) / (total(gate[:, None]) + 1)
-        segments = np.bincount(evidence.ad, minlength=n_ads)
         work = [[np.ascontiguousarray(c[:, w]).sum(axis=1) for w in self._work] for c in (counts, in_title, per_task)]
         brevity = [np.exp(-evidence.length / scale) for scale in BREVITY.values()]
         parts = [
             np.log1p(counts[:, self._shown]),
             (in_title[:, self._shown] > 0).astype(np.float64),
             np.log1p(per_task[:, self._shown]),
-            grouped_best(evidence.probabilities, starts, BEST) / BEST,
-            total(evidence.probabilities) / np.maximum(segments, 1)[:, None],
+            grouped_max(evidence.probabilities, starts),
             *(_balance(w) for w in work),
             np.log1p(evidence.tools).astype(np.float64),
             np.stack(brevity, axis=1),

@@ -22,7 +22,7 @@ class Labelled:
 
     Attributes:
         ids, profiles: Of each ad.
-        weight: How much each ad counts: the coders' confidence, shape (n_ads,).
+        weight: How much each ad counts: the coders' confidence squared, shape (n_ads,).
         fold: Fold of each ad, shape (n_ads,).
         length: Characters of each ad, shape (n_ads,).
         ad: Ad of each segment, ascending, shape (n_segments,).
@@ -111,7 +111,8 @@ def read_labelled(
     labelled = Labelled(
         ids=tuple(a.id for a in ads),
         profiles=tuple(a.profile for a in ads),
-        weight=np.array([a.confidence for a in ads], dtype=np.float64),
+        # Confidence counts twice over: coders' coin-flips teach little.
+        weight=np.array([a.confidence**2 for a in ads], dtype=np.float64),
         fold=folds,
         length=reading.length,
         ad=reading.ad,

@@ -18,6 +18,7 @@ def load(
     anchors: str | Path | None = None,
     model: str | None = None,
     download: bool = False,
+    min_confidence: float = 0.0,
 ) -> Coder:
     """Load a coder.
 
@@ -27,6 +28,7 @@ def load(
             the bundle's `indexes/`, where there is one.
         model: Where the bundle's embedder is not in the bundle: folder or name of the model.
         download: Whether a model that is not on this machine may be fetched.
+        min_confidence: Ads coded with less confidence get no profile.
 
     Raises:
         BundleError: There is no such bundle, it is damaged, or the anchors have been edited since.
@@ -35,7 +37,7 @@ def load(
     folder = find_index(str(index))
     bundle = load_bundle(folder)
     check_fresh(bundle, folder, Path(anchors) if anchors else None)
-    return Coder(bundle, load_embedder(bundle, model, download))
+    return Coder(bundle, load_embedder(bundle, model, download), min_confidence=min_confidence)
 
 
 def check_fresh(bundle: Bundle, folder: Path, anchors: Path | None = None) -> None:

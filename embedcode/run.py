@@ -11,6 +11,7 @@ import hashlib
 import itertools
 import json
 import os
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -32,6 +33,7 @@ from embedcode.documents import Source
 from embedcode.errors import EmbedcodeError, OutputError
 from embedcode.language import SUPPORTED
 from embedcode.loading import load
+from embedcode.neighbours import use_threads
 
 ROWS_PER_PART = 1000
 AHEAD = 2
@@ -39,6 +41,9 @@ AHEAD = 2
 
 MANIFEST = "manifest.json"
 TEMPORARY = ".tmp"
+
+FORK = sys.platform == "linux"
+"""Forked workers start at once and share the loaded bundle; elsewhere forking is not safe."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -51,10 +56,17 @@ class Bundled:
     anchors: str | None = None
     model: str | None = None
     download: bool = False
+    min_confidence: float = 0.0
 
     def load(self) -> Coder:
         """Load the coder."""
-        return load(self.index, anchors=self.anchors, model=self.model, download=self.download)
+        return load(
+            self.index,
+            anchors=self.anchors,
+            model=self.model,
+            download=self.download,
+            min_confidence=self.min_confidence,
+        )
 
 
 @dataclass
@@ -206,7 +218,7 @@ def run(
         "workers": workers,
         "seconds": round(summary.seconds, 3),
         "bundle": bundle_identity(coder),
-        "options": {"rows_per_part": rows_per_part},
+        "options": {"rows_per_part": rows_per_part, "min_confidence": coder.min_confidence},
         "input": hashes.result(),
         "rows": summary.rows,
         "coded": summary.rows - summary.failed,
@@ -252,7 +264,8 @@ def _coded_parts(
             yield write_part(coder, batch, folder, number, metadata)
         return
     with single_threaded():
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), _start, (bundled, str(folder), metadata))
+        arguments = (coder if FORK else None, bundled, str(folder), metadata)
+        pool = ProcessPoolExecutor(workers, get_context("fork" if FORK else "spawn"), _start, arguments)
         with pool:
             waiting: deque[Future[Counted]] = deque()
             try:
@@ -284,7 +297,7 @@ def single_threaded() -> Iterator[None]:
 _worker: tuple[Coder, Path, dict[str, str]] | None = None
 
 
-def _start(bundled: Bundled, folder: str, metadata: dict[str, str]) -> None:
+def _start(coder: Coder | None, bundled: Bundled, folder: str, metadata: dict[str, str]) -> None:
     """Make a worker ready."""
     global _worker
     import signal
@@ -292,7 +305,8 @@ def _start(bundled: Bundled, folder: str, metadata: dict[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
     pa.set_cpu_count(1)
-    _worker = (bundled.load(), Path(folder), metadata)
+    use_threads(1)
+    _worker = (coder or bundled.load(), Path(folder), metadata)
 
 
 def _end_with_parent() -> None:
@@ -354,6 +368,7 @@ def part_metadata(coder: Coder, rows_per_part: int) -> dict[str, str]:
         "embedcode.version": __version__,
         "embedcode.bundle": json.dumps(bundle_identity(coder), sort_keys=True),
         "embedcode.rows_per_part": str(rows_per_part),
+        "embedcode.min_confidence": f"{coder.min_confidence:g}",
     }
 
 

@@ -1,9 +1,9 @@
-"""What commands print for people: an explanation, a summary of a run, the report of a build."""
+"""What commands print for people: an explanation, a summary of a run, the report of a build, agreement."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -11,11 +11,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from embedcode.agreement import undefined
+from embedcode.errors import some
+from embedcode.kappa import BINS
 from embedcode.types import NEGATIVE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from embedcode.agreement import Agreement, Rates
+    from embedcode.agreement import Group as AdGroup
     from embedcode.build import Report
     from embedcode.coded import CodedAd
     from embedcode.explain import Explanation, Feature
@@ -141,3 +146,100 @@ def coded_ads(titles: Sequence[str], coded: Sequence[CodedAd]) -> Table:
             line.append("\n" + ", ".join(tools[:8]) + (" ..." if len(tools) > 8 else ""), colour("TECH"))
         table.add_row(line, ad.profile or f"({ad.error})", f"{ad.confidence or 0:.0%}")
     return table
+
+
+def agreement(found: Agreement) -> str:
+    """The figures as tables for the terminal; `-` stands for what is undefined, with the reason below."""
+    a, p, s, t = found, found.profile, found.segments, found.tools
+    lines = [_ads(a)]
+    interval = f"95 % interval {p.kappa_95[0]:.3f} to {p.kappa_95[1]:.3f}" if p.kappa_95 else "95 % interval -"
+    lines += ["", "Profiles"]
+    lines += _table(
+        [
+            ["kappa", _number(p.kappa), f"({interval}, {_count(p.clusters, 'cluster')})"],
+            ["accuracy", _number(p.accuracy)],
+            ["macro-F1", _number(p.macro_f1)],
+            ["calibration error", _number(p.calibration_error), f"(expected, {BINS} bins)"],
+        ],
+        right=(1,),
+    )
+    lines += ["", *_rates_table("profile", "ads", p.per_class)]
+    confusion = [[name, *map(str, row)] for name, row in zip(p.confusion.gold, p.confusion.counts, strict=True)]
+    lines += ["", *_table([["gold \\ coded", *p.confusion.coded], *confusion])]
+    for grouping, groups in p.kappa_by.items():
+        lines += ["", *_groups_table(grouping, "kappa", groups)]
+    lines += _reasons(a, "profile")
+
+    lines += ["", "Segments", *_table([["macro-F1", _number(s.macro_f1)]])]
+    lines += ["", *_rates_table("code", "segments", s.per_code)]
+    if s.by_language:
+        lines += ["", *_groups_table("language", "macro-F1", s.by_language)]
+    lines += _reasons(a, "segments")
+
+    if t:
+        head = ["", "precision", "recall", "F1", "tools", "coded", "right code"]
+        parts = [("all", t.overall), *t.by_language.items()]
+        body = [[name, *_rates_cells(x.rates), _number(x.right_code)] for name, x in parts]
+        lines += ["", "Tools", *_table([head, *body]), *_reasons(a, "tools")]
+    notes = [
+        (a.outside, f"{_count(a.outside, 'span')} outside the text ignored."),
+        (len(a.unknown_codes), f"Spans with unknown codes ignored: {some(a.unknown_codes, 10)}."),
+        (s.unplaced, f"{_count(s.unplaced, 'code')} of the gold left out: at none of its segments."),
+        (t is None, "No tools compared: the gold has no column tech."),
+    ]
+    shown = [text for applies, text in notes if applies]
+    return "\n".join([*lines, *([""] if shown else []), *shown])
+
+
+def _ads(a: Agreement) -> str:
+    uncoded = f"{a.missing} missing from the coded ads, {a.failed} with an error or without a profile"
+    return f"{_count(a.ads, 'gold ad')}: {uncoded}" + ("; these count as errors" if a.missing + a.failed else "")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _rates_table(what: str, counted: str, of: Mapping[str, Rates]) -> list[str]:
+    head = [what, "precision", "recall", "F1", counted, "coded"]
+    return _table([head, *([name, *_rates_cells(r)] for name, r in of.items())])
+
+
+def _rates_cells(r: Rates) -> list[str]:
+    return [*map(_number, (r.precision, r.recall, r.f1)), str(r.count), str(r.coded)]
+
+
+def _groups_table(what: str, figure: str, groups: Mapping[str, AdGroup]) -> list[str]:
+    return _table([[what, "ads", figure], *([name, str(g.ads), _number(g.value)] for name, g in groups.items())])
+
+
+_WORDS = {
+    **dict.fromkeys(("per_class", "per_code"), ""),
+    "by_language": "by language",
+    "calibration_error": "calibration error",
+    "kappa_95": "95 % interval of kappa",
+    "kappa_by": "kappa by",
+    "macro_f1": "macro-F1",
+    "overall": "all",
+    "right_code": "right code",
+}
+
+
+def _reasons(of: Agreement, section: str) -> list[str]:
+    ways = [([_WORDS.get(name, name) for name in way[1:]], why) for way, why in undefined(of) if way[0] == section]
+    out = [f"  - {' '.join(filter(None, words))}: {why}" for words, why in ways]
+    return ["", *out] if out else []
+
+
+def _table(rows: Sequence[Sequence[str]], right: Collection[int] | None = None) -> list[str]:
+    """Lines of cells in columns; all but the first are set right, or those given."""
+    widths = [max(len(r[i]) for r in rows if i < len(r)) for i in range(max(map(len, rows)))]
+    right = range(1, len(widths)) if right is None else right
+    return [
+        "  " + "  ".join(c.rjust(widths[i]) if i in right else c.ljust(widths[i]) for i, c in enumerate(r)).rstrip()
+        for r in rows
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -116,7 +116,11 @@ class Tool:
 
 @dataclass(frozen=True)
 class CodingBook:
-    """The coding book as data: everything a researcher can edit in `anchors/`."""
+    """The coding book as data: everything a researcher can edit in `anchors/`.
+
+    Attributes:
+        not_tools: General notions that stand in lists of tools but are never proposed as tools.
+    """
 
     profiles: tuple[Profile, ...]
     codes: tuple[Code, ...]
@@ -124,6 +128,7 @@ class CodingBook:
     facets: tuple[Facet, ...]
     terms: tuple[Term, ...]
     tools: tuple[Tool, ...]
+    not_tools: tuple[str, ...] = ()
 
 
 class Embedder(Protocol):

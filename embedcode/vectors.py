@@ -6,7 +6,6 @@ float32 holds exactly, so the order of summation (and with it the size of the ba
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -59,52 +58,35 @@ def grouped_sums(table: NDArray[F], rows: NDArray[np.integer], starts: NDArray[n
     Returns:
         Shape (n_groups, n_columns); zero for empty groups.
     """
-    out = np.zeros((len(starts) - 1, table.shape[1]), dtype=table.dtype)
-    buffer = np.empty((min(GROUPS, len(out)), table.shape[1]), dtype=table.dtype)
-    for groups, positions in _side_by_side(starts):
+    first, length = starts[:-1], np.diff(starts)
+    out = np.zeros((len(length), table.shape[1]), dtype=table.dtype)
+    order = np.argsort(-length, kind="stable")
+    buffer = np.empty((min(GROUPS, len(length)), table.shape[1]), dtype=table.dtype)
+    for begin in range(0, len(order), GROUPS):
+        groups = order[begin : begin + GROUPS]
         sums = np.zeros((len(groups), table.shape[1]), dtype=table.dtype)
-        for nth in positions:
-            count = len(nth)
-            np.take(table, rows[nth], axis=0, out=buffer[:count], mode="clip")
+        # How many of the groups, longest first, have an n-th row.
+        active = np.searchsorted(-length[groups], -np.arange(1, length[groups[0]] + 1), side="right")
+        for position, count in enumerate(active.tolist()):
+            nth = rows[first[groups[:count]] + position]
+            np.take(table, nth, axis=0, out=buffer[:count], mode="clip")
             sums[:count] += buffer[:count]
         out[groups] = sums
     return out
 
 
-def grouped_best(values: NDArray[F], starts: NDArray[np.integer], best: int) -> NDArray[F]:
-    """Sums of the highest values of each group, column by column.
+def grouped_max(values: NDArray[F], starts: NDArray[np.integer]) -> NDArray[F]:
+    """The highest value of each group, column by column; 0 for empty groups.
 
     Args:
-        values: None below 0, group after group, shape (n, n_columns).
+        values: Group after group, shape (n, n_columns).
         starts: As for `grouped_sums`.
-        best: How many values are summed.
 
     Returns:
-        Shape (n_groups, n_columns); groups with fewer values sum what they have.
+        Shape (n_groups, n_columns).
     """
     out = np.zeros((len(starts) - 1, values.shape[1]), dtype=values.dtype)
-    for groups, positions in _side_by_side(starts):
-        ranks = np.zeros((best, len(groups), values.shape[1]), dtype=values.dtype)
-        for nth in positions:
-            value = values[nth]
-            for rank in ranks[:, : len(nth)]:
-                lower = np.minimum(rank, value)
-                np.maximum(rank, value, out=rank)
-                value = lower
-        for rank in ranks:
-            out[groups] += rank
+    filled = np.diff(starts) > 0
+    if filled.any():
+        out[filled] = np.maximum.reduceat(values, starts[:-1][filled], axis=0)
     return out
-
-
-def _side_by_side(
-    starts: NDArray[np.integer],
-) -> Iterator[tuple[NDArray[np.integer], Iterator[NDArray[np.integer]]]]:
-    """Groups in lots of similar length, the longest first, and for each lot the places of the first, second, ...
-    members of those groups that have one.
-    """
-    first, length = starts[:-1], np.diff(starts)
-    order = np.argsort(-length, kind="stable")
-    for begin in range(0, len(order), GROUPS):
-        groups = order[begin : begin + GROUPS]
-        active = np.searchsorted(-length[groups], -np.arange(1, length[groups[0]] + 1), side="right")
-        yield groups, (first[groups[:count]] + position for position, count in enumerate(active.tolist()))

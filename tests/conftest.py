@@ -95,6 +95,11 @@ Go,TECH1,golang,context,go routines,go to market,
 LangChain,TECH4,Lang Chain,any,,,
 Word,OTHER,MS Word,case,,,
 """,
+    "not_tools.csv": """\
+notion,note
+REST,
+NoSQL,
+""",
     "glossary_nl_en.csv": """\
 nl,en
 taalmodel,language model

@@ -61,6 +61,7 @@ def test_what_a_book_holds(book: CodingBook) -> None:
     assert book.facets[5] == Facet("built_generative", "Language models that are built.", ("building", "generative"))
     assert book.terms[0] == Term("language model*", "generative", "en")
     assert [t.facet for t in book.terms if t.term == "back end"] == ["software", "building"]
+    assert book.not_tools == ("REST", "NoSQL")
     assert book.tools[1] == Tool("Go", "TECH1", ("golang",), "context", ("go routines",), ("go to market",))
     assert book.tools[1].spellings == (("Go", "context"), ("golang", "any"))
 
@@ -133,6 +134,10 @@ ROWS = [
     ("tools.csv", "Rust,TECH1,,sometimes,,,", "match 'sometimes'; expected one of any, case, context"),
     ("tools.csv", "Golem,TECH1,gol|golang,any,,,", "spelling 'golang' belongs to 'Go' already"),
     ("tools.csv", "Lang Chain,TECH4,,any,,,", "spelling 'Lang Chain' belongs to 'LangChain' already"),
+    ("not_tools.csv", ",why", "empty notion"),
+    ("not_tools.csv", "--,", "notion '--' has no word"),
+    ("not_tools.csv", "rest,", "the same notion stands in line 4 already"),
+    ("not_tools.csv", "GoLang,", "notion 'GoLang' is a spelling of the tool 'Go'"),
     ("tools.csv", "Snake,TECH1,Python,any,,,", "spelling 'Python' belongs to 'Python' already"),
 ]
 
@@ -158,7 +163,10 @@ def test_a_file_of_phrases_for_no_code(book_folder: Path) -> None:
     assert problems(book_folder) == ["phrases/TASK9.csv: no code 'TASK9' in codes.csv; add it there or rename the file"]
 
 
-@pytest.mark.parametrize("name", ["profiles.csv", "codes.csv", "negatives.csv", "facets.csv", "terms.csv", "tools.csv"])
+@pytest.mark.parametrize(
+    "name",
+    ["profiles.csv", "codes.csv", "negatives.csv", "facets.csv", "terms.csv", "tools.csv", "not_tools.csv"],
+)
 def test_a_missing_file(book_folder: Path, name: str) -> None:
     (book_folder / name).unlink()
     found = [p for p in inspect_book(book_folder)[1] if p.file == name]

@@ -15,13 +15,14 @@ import pytest
 from conftest import SMALL_CODES, Study, small_gold_rows
 
 from embedcode.book import book_hash, read_book
-from embedcode.build import Model, anchor_vectors, build, check_labels, cohen_kappa, label, tool_precision
+from embedcode.build import Model, anchor_vectors, build, check_labels, label, tool_precision
 from embedcode.building import rebuild
 from embedcode.bundle import MANIFEST, load_bundle
 from embedcode.coder import Coder
 from embedcode.embedder import StaticEmbedder
 from embedcode.errors import BookError, BundleError, InputError
 from embedcode.gold import GoldAd, grouped_folds, read_gold
+from embedcode.kappa import cohen_kappa
 from embedcode.vectors import quantise
 
 
@@ -372,14 +373,6 @@ def test_check_labels_accepts_the_book_of_the_labelled_ads(study: Study) -> None
 
 
 # Parts
-
-
-def test_kappa_by_hand() -> None:
-    first, second = list("aabbb"), list("abbba")
-    # Observed agreement 3/5; by chance (2 * 2 + 3 * 3) / 25.
-    assert cohen_kappa(first, second) == pytest.approx((3 / 5 - 13 / 25) / (12 / 25))
-    assert cohen_kappa(first, first) == 1
-    assert np.isnan(cohen_kappa("aa", "aa"))
 
 
 def test_tool_precision_counts_what_coders_found(study: Study) -> None:

@@ -88,7 +88,7 @@ def commands() -> dict[str, Any]:
 def test_the_commands() -> None:
     assert set(commands()) == {
         *("classify", "explain", "build", "train", "evaluate", "export-model", "demo"),
-        *("anchors check", "anchors list", "anchors add", "anchors copy"),
+        *("anchors check", "anchors list", "anchors add", "anchors copy", "anchors suggest-tools"),
     }, "a command more: add it here, and test it below"
 
 
@@ -305,6 +305,17 @@ def test_anchors_add_to_a_book_elsewhere(here: Study) -> None:
     assert "free parking" not in Path("anchors/negatives.csv").read_text("utf-8")
 
 
+def test_anchors_suggest_tools(here: Study) -> None:
+    ads = ("You know Python, Zarvo and LangChain.", "Python, Zarvo, LangChain", "Python, Quent")
+    Path("lists.csv").write_text("\n".join(["text", *(f'"{ad}"' for ad in ads)]), "utf-8")
+    header = "tool,code,ads,beside,example\n"
+    found = ok("anchors", "suggest-tools", "lists.csv").stdout
+    assert found == header + 'Zarvo,TECH1,2,Python,"You know Python, Zarvo and LangChain."\n'
+    assert "\nQuent,TECH1,1,Python," in ok("anchors", "suggest-tools", "lists.csv", "--least", "1").stdout
+    assert ok("anchors", "suggest-tools", "lists.csv", "--min-ads", "3").stdout == header
+    assert ",1,Python," in ok("anchors", "suggest-tools", "lists.csv", "--limit", "1").stdout
+
+
 def test_anchors_copy(here: Study) -> None:
     assert "embedcode build --anchors mine" in ok("anchors", "copy", "mine").stdout
     assert Path("mine/codes.csv").is_file()
@@ -504,3 +515,10 @@ def test_a_real_process_from_end_to_end(here: Study) -> None:
     assert "6 ads" in done.stdout.decode()
     assert "\x1b" not in done.stdout.decode(), "no colours or progress where nobody looks"
     assert coded("out").num_rows == 6
+
+
+def test_min_confidence_is_an_option_of_classify(tmp_path: Path) -> None:
+    (tmp_path / "ads.csv").write_text("text\nBuild chatbots with LangChain.\nWe sell shoes.\n", "utf-8")
+    done = invoke("classify", str(tmp_path / "ads.csv"), "-o", str(tmp_path / "out"), "--min-confidence", "1")
+    assert done.exit_code == 0
+    assert "the confidence is below the minimum of 1" in done.stderr

@@ -472,3 +472,19 @@ def test_the_parameters_of_evidence_are_plain(coder: Coder) -> None:
 
     ad = coder.classify(TEXTS[:1])[0]
     assert json.loads(json.dumps(asdict(ad)))["profile"] == ad.profile
+
+
+def test_min_confidence_leaves_the_profile_open(coder: Coder) -> None:
+    whole = coder.classify(TEXTS)
+    limit = float(np.median([ad.confidence for ad in whole]))
+    careful = Coder(coder.bundle, min_confidence=limit).classify(TEXTS)
+    left_open = 0
+    for free, bound in zip(whole, careful, strict=True):
+        assert (bound.confidence, bound.probabilities, bound.codes) == (free.confidence, free.probabilities, free.codes)
+        if np.float32(free.confidence) < np.float32(limit):
+            left_open += 1
+            assert bound.profile is None
+            assert bound.error == f"the confidence is below the minimum of {limit:g}"
+        else:
+            assert (bound.profile, bound.error) == (free.profile, None)
+    assert 0 < left_open < len(TEXTS)

@@ -51,7 +51,7 @@ def test_what_labelled_ads_hold(both: tuple[Labelled, Reading], gold: list[GoldA
     labelled, reading = both
     assert labelled.ids == tuple(a.id for a in ADS)
     assert labelled.profiles == tuple(a.profile for a in ADS)
-    assert labelled.weight.tolist() == [a.confidence for a in ADS]
+    assert labelled.weight.tolist() == [a.confidence**2 for a in ADS]
     assert labelled.length.tolist() == [len(a.text) for a in gold]
     assert labelled.codes == ("SKILL1", "TASK3", "TASK4")
     assert labelled.labels.shape == labelled.known.shape == (len(reading.ad), 3)

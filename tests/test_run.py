@@ -23,7 +23,6 @@ from conftest import Study
 
 from embedcode import run as running
 from embedcode._version import __version__
-from embedcode.coder import Coder
 from embedcode.documents import Columns, Source
 from embedcode.errors import BundleError, EmbedcodeError, InputError, OutputError
 from embedcode.run import MANIFEST, Bundled, prepare, run
@@ -189,7 +188,7 @@ def test_the_manifest(built_study: Study, ads: dict[str, Path], tmp_path: Path) 
     assert found["input"] == [{"path": str(ads["csv"]), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}]
     assert (found["rows"], found["coded"], found["errors"]) == (len(TEXTS), len(TEXTS) - 2, 2)
     assert (found["embedcode"], found["engine"], found["workers"]) == (__version__, "local", 1)
-    assert found["options"] == {"rows_per_part": 10}
+    assert found["options"] == {"rows_per_part": 10, "min_confidence": 0.0}
     assert found["seconds"] == pytest.approx(summary.seconds, abs=0.01)
     assert [p["name"] for p in found["parts"]] == sorted(parts(tmp_path / "out"))
     for part in found["parts"]:
@@ -206,7 +205,8 @@ def test_the_manifest(built_study: Study, ads: dict[str, Path], tmp_path: Path) 
 def test_part_metadata_holds_only_what_decides(built_study: Study, ads: dict[str, Path], tmp_path: Path) -> None:
     code(built_study, ads["csv"], tmp_path / "out", rows_per_part=10)
     metadata = pq.read_schema(tmp_path / "out" / "part-00000.parquet").metadata
-    assert {k.decode() for k in metadata} == {"embedcode.version", "embedcode.bundle", "embedcode.rows_per_part"}
+    decisive = {"embedcode.version", "embedcode.bundle", "embedcode.rows_per_part", "embedcode.min_confidence"}
+    assert {k.decode() for k in metadata} == decisive
     assert json.loads(metadata[b"embedcode.bundle"]) == manifest(tmp_path / "out")["bundle"]
     assert str(tmp_path).encode() not in b"".join(parts(tmp_path / "out").values())
 
@@ -289,22 +289,23 @@ def test_a_write_that_fails_leaves_no_half_file(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
-class Deadly(Bundled):
-    """Kills the worker that loads it."""
-
-    def load(self) -> Coder:
-        if parent_process():
-            os._exit(9)
-        return super().load()
+def die(*_: Any) -> None:
+    """What a worker does that is killed."""
+    assert parent_process()
+    os._exit(9)
 
 
-def test_a_worker_that_is_killed(built_study: Study, ads: dict[str, Path], tmp_path: Path) -> None:
+@pytest.mark.skipif(not running.FORK, reason="a worker that is not forked does not see the patch")
+def test_a_worker_that_is_killed(
+    built_study: Study, ads: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "write_part", die)
     prepare(tmp_path / "out")
     source = Source.open([str(ads["csv"])])
     with pytest.raises(
         EmbedcodeError, match="worker was ended from outside.*0 parts are finished.*--workers 1"
     ) as found:
-        run(source, tmp_path / "out", Deadly(str(built_study.index)), workers=2, rows_per_part=5)
+        run(source, tmp_path / "out", Bundled(str(built_study.index)), workers=2, rows_per_part=5)
     assert found.value.exit_status == 1
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from embedcode.vectors import GROUPS, SCALE, grouped_best, grouped_sums, quantise, unit
+from embedcode.vectors import GROUPS, SCALE, grouped_max, grouped_sums, quantise, unit
 
 
 def test_quantise_scales_rounds_half_to_even_and_clips() -> None:
@@ -107,62 +107,24 @@ def test_grouped_sums_of_many_groups_do_not_depend_on_each_other() -> None:
         assert part.tobytes() == whole[first:last].tobytes()
 
 
-# --- sums of the highest values
+# --- highest values
 
 
-def best_by_sorting(values: list[list[float]], starts: list[int], best: int) -> list[list[float]]:
-    """The highest values of each column of each group, added from the highest down."""
-    out = []
-    for begin, end in pairwise(starts):
-        sums = []
-        for column in range(len(values[0])):
-            total = 0.0
-            for value in sorted((row[column] for row in values[begin:end]), reverse=True)[:best]:
-                total += value
-            sums.append(total)
-        out.append(sums)
-    return out
-
-
-@given(
-    st.lists(st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3, 0.7, 1e-9, 3.0]), max_size=9), max_size=8),
-    st.integers(1, 5),
-    st.integers(0, 99),
-)
-def test_grouped_best_against_a_loop(groups: list[list[float]], best: int, seed: int) -> None:
+@given(st.lists(st.lists(st.sampled_from([0.0, 0.1, 0.7, 1e-9, 3.0]), max_size=9), max_size=8), st.integers(0, 99))
+def test_grouped_max_against_a_loop(groups: list[list[float]], seed: int) -> None:
     first = np.array([v for g in groups for v in g], dtype=np.float64)  # with ties
     second = np.random.default_rng(seed).exponential(size=len(first))
-    values, starts = np.stack([first, second, first[::-1]], axis=1), [0, *accumulate(map(len, groups))]
-    before = values.copy()
-    got = grouped_best(values, np.array(starts), best)
-    assert got.dtype == np.float64
-    assert got.shape == (len(groups), 3)
-    expected = best_by_sorting([*values.tolist(), [0.0] * 3], starts, best)
-    assert got.tolist() == expected  # to the last bit
-    assert np.array_equal(values, before)
+    values, starts = np.stack([first, second], axis=1), [0, *accumulate(map(len, groups))]
+    got = grouped_max(values, np.array(starts))
+    expected = [[max(values[a:b, c], default=0.0) for c in range(2)] for a, b in pairwise(starts)]
+    assert got.tolist() == expected
 
 
-def test_grouped_best_by_hand() -> None:
+def test_grouped_max_by_hand() -> None:
     values = np.array([[1, 0], [4, 0], [3, 3], [2, 0], [6, 1], [3, 1]], dtype=np.float32)
     starts = np.array([0, 4, 4, 6])
-    got = grouped_best(values, starts, 3)
+    got = grouped_max(values, starts)
     assert got.dtype == np.float32
-    assert got.tolist() == [[9, 3], [0, 0], [9, 2]]
-    assert grouped_best(values, starts, 1).tolist() == [[4, 3], [0, 0], [6, 1]]
-    assert grouped_best(values, starts, 9).tolist() == [[10, 3], [0, 0], [9, 2]]
-    assert grouped_best(values[:0], np.array([0, 0]), 3).tolist() == [[0, 0]]
-    assert grouped_best(values[:0], np.array([0]), 3).shape == (0, 2)
-    assert grouped_best(values[:, :0], starts, 3).shape == (3, 0)
-
-
-def test_grouped_best_of_many_groups_do_not_depend_on_each_other() -> None:
-    rng = np.random.default_rng(8)
-    lengths = rng.integers(0, 9, 2 * GROUPS + 17)
-    lengths[5] = 400
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    values = rng.random((starts[-1], 5))
-    whole = grouped_best(values, starts, 3)
-    assert whole.tolist() == best_by_sorting(values.tolist(), starts.tolist(), 3)
-    for first, last in ((0, 1), (5, 6), (4, 9), (GROUPS - 3, GROUPS + 3), (1000, 2065)):
-        part = grouped_best(values[starts[first] : starts[last]], starts[first : last + 1] - starts[first], 3)
-        assert part.tobytes() == whole[first:last].tobytes()
+    assert got.tolist() == [[4, 3], [0, 0], [6, 1]]
+    assert grouped_max(values[:0], np.array([0, 0])).tolist() == [[0, 0]]
+    assert grouped_max(values[:0], np.array([0])).shape == (0, 2)
