@@ -62,6 +62,9 @@ class TermFinder:
             else:
                 self._stems.setdefault(last[:-1], []).append(number)
         self._longest_stem = max(map(len, self._stems), default=0)
+        openers = list(self._root.next.values())
+        self._seconds = {w for node in openers for w in node.next}
+        self._second_stems = tuple({stem for node in openers for stem, _ in node.stems})
         self._forget()
 
     def _forget(self) -> None:
@@ -74,6 +77,7 @@ class TermFinder:
         self._words: list[str] = []
         self._single: list[list[int]] = []
         self._opens = bytearray()
+        self._continues = bytearray()
         self._counts = np.zeros(0, dtype=np.int64)
         self._starts = np.zeros(1, dtype=np.int64)
         self._terms = np.zeros(0, dtype=np.int64)
@@ -91,7 +95,9 @@ class TermFinder:
         where = np.repeat(np.arange(len(tokens)), counts)
         nth = np.arange(len(where)) - np.repeat(np.cumsum(counts) - counts, counts)
         single = self._terms[self._starts[tokens[where]] + nth]
-        opening = np.flatnonzero(np.frombuffer(self._opens, dtype=np.bool_)[tokens])
+        # Most words that may open a term of several words stand before one that does not go on with any.
+        opens, goes_on = (np.frombuffer(f, dtype=np.bool_)[tokens] for f in (self._opens, self._continues))
+        opening = np.flatnonzero(opens[:-1] & goes_on[1:])
         long_where, long_terms = self._walk(tokens.tolist(), opening.tolist(), words.starts)
         position = np.concatenate([where, np.array(long_where, dtype=np.int64)])
         term = np.concatenate([single, np.array(long_terms, dtype=np.int64)])
@@ -132,6 +138,7 @@ class TermFinder:
             self._words.append(word)
             self._single.append(self._terms_of(word))
             self._opens.append(node is not None and bool(node.next or node.stems))
+            self._continues.append(word in self._seconds or word.startswith(self._second_stems))
         self._counts = np.array([len(s) for s in self._single], dtype=np.int64)
         self._starts = np.cumsum(self._counts) - self._counts
         self._terms = np.array([n for s in self._single for n in s], dtype=np.int64)
