@@ -163,7 +163,10 @@ class ToolFinder:
         self._versioned = [t.code == "TECH3" for t in tools]
         self._is_language = [t.code == "TECH1" for t in tools]
         self._cues = self._any_of(CUES)
-        self._evidence = [self._evidence_of(t) for t in tools]
+        self._tools = tuple(tools)
+        self._known_evidence: dict[int, _Evidence] = {}
+        for tool in tools:
+            self._check_against(tool)
         self._spellings: list[list[_Spelling]] = []
         self._lengths: list[int] = []
         self._alphabetic: list[bool] = []
@@ -302,7 +305,7 @@ class ToolFinder:
             if len(found) == 1 and not self._letter_stands_alone(text, start, end):
                 continue
             doubtful = False
-            evidence = self._evidence[spelling.tool]
+            evidence = self._evidence_of(spelling.tool)
             if evidence.on_line and evidence.on_line.search(folded, *_window(text, start, end)):
                 continue
             if evidence.around and self._in_phrase_against(folded, start, evidence):
@@ -374,7 +377,7 @@ class ToolFinder:
     def _has_cue(self, text: str, folded: bytes, mention: Mention) -> bool:
         """Whether words near an ambiguous name speak for it."""
         first, last = _window(text, mention.start, mention.end)
-        own = self._evidence[mention.tool].speaks_for
+        own = self._evidence_of(mention.tool).speaks_for
         if own and own.search(folded, first, last):
             return True
         if _begins_sentence(text, mention):
@@ -394,7 +397,23 @@ class ToolFinder:
         )
         return re.compile(rb"(?<=[ \n])(?:" + b"|".join(folded) + rb")")
 
-    def _evidence_of(self, tool: Tool) -> _Evidence:
+    def _check_against(self, tool: Tool) -> None:
+        keys = {_fold(spelt, self._table) for spelt, _ in tool.spellings} if tool.against else ()
+        for phrase in tool.against:
+            if _fold(phrase.rstrip("*"), self._table).strip() in keys:
+                raise BookError(
+                    f"{phrase!r} speaks against {tool.name!r} but is one of its spellings; write more words or remove "
+                    "it."
+                )
+
+    def _evidence_of(self, number: int) -> _Evidence:
+        """What speaks for and against a tool; its expressions are compiled when a text first names it."""
+        found = self._known_evidence.get(number)
+        if found is None:
+            found = self._known_evidence[number] = self._compiled(self._tools[number])
+        return found
+
+    def _compiled(self, tool: Tool) -> _Evidence:
         around: list[tuple[bytes, int, bool]] = []
         on_line: list[str] = []
         keys = {_fold(spelt, self._table) for spelt, _ in tool.spellings}
@@ -405,11 +424,6 @@ class ToolFinder:
             around.extend((key, place, starred) for place in places)
             if not places:
                 on_line.append(phrase)
-            elif key in keys:
-                raise BookError(
-                    f"{phrase!r} speaks against {tool.name!r} but is one of its spellings; write more words or remove "
-                    "it."
-                )
         return _Evidence(
             self._any_of(tool.speaks_for) if tool.speaks_for else None,
             tuple(dict.fromkeys(around)),
