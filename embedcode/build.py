@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from embedcode.analysis import Reader, Reading, Scorer, embed, evidence, feature_space, untitled
 from embedcode.bundle import Bundle, EmbedderSpec
-from embedcode.codes import CodeModel, Floats, Pools, fit_codes
+from embedcode.codes import CodeModel, Pools, fit_codes
 from embedcode.embedder import FoldTables, StaticEmbedder
 from embedcode.errors import BookError
 from embedcode.features import Evidence
@@ -240,13 +240,3 @@ def tool_precision(book: CodingBook, ads: Sequence[GoldAd]) -> dict[str, float]:
 
 def _parts(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z0-9+#]+", name.lower()))
-
-
-def macro_f1(fit: CodeModel, probabilities: Floats, labels: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:
-    """Mean F1 over codes at their thresholds, disagreements left out."""
-    given = fit.given(probabilities)
-    scores = []
-    for i in range(len(fit.codes)):
-        g, y = given[known[:, i], i], labels[known[:, i], i]
-        scores.append(2 * (g & y).sum() / max(1, g.sum() + y.sum()))
-    return float(np.mean(scores))

@@ -18,7 +18,7 @@ from embedcode.codes import Floats
 from embedcode.errors import InputError
 from embedcode.language import detect
 from embedcode.neighbours import AnchorIndex
-from embedcode.types import Embedder
+from embedcode.types import KEPT, NO_TEXT, Embedder
 
 CHUNK_ADS = 256
 CHUNK_CHARACTERS = 1_000_000
@@ -26,11 +26,6 @@ CHUNK_CHARACTERS = 1_000_000
 
 DIGITS = 4
 """Decimals of scores, similarities and probabilities in the output."""
-
-KEPT = "keep:"
-"""Prefix of the columns of an input batch that are passed on."""
-
-NO_TEXT = "no text: null, empty or white space only"
 
 LONE_SURROGATE = "the text holds a lone surrogate, half of a character; save it as UTF-8 again"
 
@@ -159,9 +154,8 @@ class Coder:
         chosen = [texts[i] for i in good]
         chosen_titles = [titles[i] for i in good] if titles else None
         analysis = self.analyse(chosen, chosen_titles)
-        spread = pa.array([good.index(i) if e is None else None for i, e in enumerate(errors)], pa.int64())
-        if len(good) == len(batch):
-            spread = pa.array(range(len(batch)), pa.int64())
+        bad = np.array([e is not None for e in errors], dtype=np.bool_)
+        spread = pa.array(np.cumsum(~bad) - 1, pa.int64(), mask=bad)
         columns = {n: c.take(spread) for n, c in self._columns(analysis, chosen, chosen_titles).items()}
         columns["codes"] = pc.fill_null(columns["codes"], pa.scalar([], pa.list_(EVIDENCE)))
         columns["n_segments"] = pc.fill_null(columns["n_segments"], 0)

@@ -12,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedcode.errors import InputError
-from embedcode.formats import FORMATS, KEPT, AdsFile, JsonLines, Pick, format_of
+from embedcode.formats import FORMATS, AdsFile, JsonLines, Pick, format_of
+from embedcode.types import NO_TEXT
 from embedcode.values import is_nameable, is_text, plain
-
-__all__ = ["KEPT", "Columns", "Source"]
 
 STANDARD_INPUT = "-"
 
@@ -51,9 +50,6 @@ OUTPUT_NAMES = frozenset(
 
 CODED_NAMES = frozenset(("profile", "codes", "strengths"))
 """Columns by which coded ads are told from ads."""
-
-NO_TEXT = "no text: null, empty or white space only"
-"""One reason for the three: CSV cannot tell them apart, and the format must not change the result."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embedcode.errors import InputError
+from embedcode.types import KEPT
 from embedcode.values import (
     JSON_NAMES,
     common_json_type,
@@ -40,9 +41,6 @@ from embedcode.values import (
 
 LAYOUT = pa.schema([(name, pa.string()) for name in ("id", "title", "text", "error")])
 """The first columns of every batch; the kept columns follow."""
-
-KEPT = "keep:"
-"""What stands before the name of a kept column in a batch, so that it clashes with none of `LAYOUT`."""
 
 CHUNK_ROWS = 256
 """Rows read at a time: few, so that a run of ads of several megabytes fits in memory."""

@@ -16,6 +16,12 @@ NEGATIVE = "NEG"
 WORK = ("generative", "predictive", "ordinary")
 """Kinds of work: families of facets of terms, and facets of anchors, that are weighed against each other."""
 
+KEPT = "keep:"
+"""What stands before the name of a kept column in a batch of ads, so that it clashes with none of the others."""
+
+NO_TEXT = "no text: null, empty or white space only"
+"""One reason for the three: CSV cannot tell them apart, and the format must not change the result."""
+
 
 @dataclass(frozen=True)
 class Profile:

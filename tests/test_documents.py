@@ -21,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedcode import formats
-from embedcode.documents import NO_TEXT, Columns, Source
+from embedcode.documents import Columns, Source
 from embedcode.errors import InputError
+from embedcode.types import NO_TEXT
 
 ADS: list[dict[str, Any]] = [
     {"id": "nl-1", "title": "Data scientist", "text": "Je bouwt modellen.\nWij bieden 25 dagen verlof."},
