@@ -10,6 +10,8 @@ For each outer fold the vocabulary, the embedder, calibration, thresholds and th
 with inner folds of their own, and the ads of the fold are coded from their texts by `Coder.classify`. The rows of
 all folds are then scored together, as `embedcode evaluate` scores them.
 
+With --training-seeds the embedder is trained anew with each seed, on the same folds; --splits draws other folds.
+
 With --rivals the same ads are coded in other ways too, on the same folds (`rivals.py` says how). A rival whose
 package is not installed (extra `rivals`) is skipped. LLM runs cover some of the ads only; a second table shows all
 columns on the ads that all runs cover.
@@ -20,9 +22,9 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,8 +35,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import rivals as others
 from numpy.typing import NDArray
+from tables import Column, show, show_coverage, show_reliability, show_spread
 
-from embedcode.agreement import OPTIONAL, Agreement, Coded, agreement
 from embedcode.book import read_book, read_glossary
 from embedcode.build import Model, build, label, tool_precision
 from embedcode.bundle import STATIC, TRANSFORMER, EmbedderSpec
@@ -48,8 +50,6 @@ from embedcode.train import Settings, Teacher, train
 from embedcode.types import CodingBook
 
 INNER_FOLDS = 5
-
-Figures = dict[str, float | None]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def main() -> None:
     parser.add_argument("--setfit-shots", type=int, default=8, help="ads of each profile that SetFit is tuned on")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--splits", type=int, default=1, help="how many times to draw the folds")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the folds")
+    parser.add_argument("--training-seeds", type=int, nargs="+", default=[0], help="one column for each")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--locked", action="store_true", help="also score the locked ads; do so rarely")
     args = parser.parse_args()
@@ -127,7 +128,10 @@ def run(args: argparse.Namespace) -> None:
     splits = [grouped_folds(ads, args.folds, seed=args.seed + split) for split in range(args.splits)]
     with ProcessPoolExecutor(args.workers, get_context("spawn")) as pool:
         for embedder in embedders:
-            for split, folds in enumerate(splits):
+            seeds = args.training_seeds if embedder == "static" else [0]
+            for split, seed in ((s, t) for s in range(args.splits) for t in seeds):
+                folds = splits[split]
+                name = f"{embedder} {split + 1}" + (f".{seed}" if seed else "")
                 began = time.monotonic()
                 tasks = [
                     Task(
@@ -137,7 +141,7 @@ def run(args: argparse.Namespace) -> None:
                         [a for a, f in zip(ads, folds, strict=True) if f != fold],
                         [a for a, f in zip(ads, folds, strict=True) if f == fold],
                         texts,
-                        args.seed,
+                        seed,
                     )
                     for fold in range(int(folds.max()) + 1)
                 ]
@@ -146,11 +150,11 @@ def run(args: argparse.Namespace) -> None:
                     for task, found in zip(tasks, pool.map(code, tasks), strict=True)
                     for ad, row in zip(task.test, found, strict=True)
                 }
-                columns[f"{embedder} {split + 1}"] = Column(ads, rows)
-                print(f"{embedder}, split {split + 1}: {time.monotonic() - began:.0f} s", flush=True)
+                columns[name] = Column(ads, rows)
+                print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
             if args.locked:
                 held = [a for a in gold if a.locked]
-                task = Task(embedder, anchors, args.teacher, ads, held, texts, args.seed)
+                task = Task(embedder, anchors, args.teacher, ads, held, texts, seeds[0])
                 rows = {ad.id: row for ad, row in zip(held, pool.submit(code, task).result(), strict=True)}
                 columns[f"{embedder} locked"] = Column(held, rows)
     covered: set[str] = set()
@@ -165,34 +169,22 @@ def run(args: argparse.Namespace) -> None:
             covered = set.intersection(*map(set, runs.values())) if runs else set()
         elif "llm" in wanted:
             print("llm is skipped: name the file of its runs with --llm-runs", flush=True)
-    show({name: column.scored(profiles, codes) for name, column in columns.items()})
+    figures = {name: column.scored(profiles, codes) for name, column in columns.items()}
+    show(figures)
+    own = [name for name in figures if name.split()[0] in embedders]
+    for embedder in embedders:
+        alike = {n: figures[n] for n in own if n.startswith(f"{embedder} ") and "locked" not in n}
+        if len(alike) > 1:
+            print(f"\n{embedder}, over {len(alike)} seeds and splits:")
+            show_spread(alike)
+    for name in own:
+        print(f"\n{name}:")
+        show_reliability(columns[name])
+        show_coverage(columns[name])
     if covered and any(len(column.ads) > len(covered) for column in columns.values()):
         print(f"\nThe {len(covered)} ads that all LLM runs cover:")
         kept = {n: column.only(covered) for n, column in columns.items()}
         show({name: column.scored(profiles, codes) for name, column in kept.items() if column.ads})
-
-
-@dataclass(frozen=True)
-class Column:
-    """Ads and how they were coded.
-
-    Attributes:
-        segments, tools: Whether the way of coding gives codes of segments, and tools.
-    """
-
-    ads: Sequence[GoldAd]
-    rows: Mapping[str, Coded]
-    segments: bool = True
-    tools: bool = True
-
-    def only(self, ids: Container[str]) -> Column:
-        """The column for some of the ads."""
-        return replace(self, ads=[a for a in self.ads if a.id in ids])
-
-    def scored(self, profiles: Sequence[str], codes: Sequence[str]) -> Figures:
-        """The figures of the column."""
-        columns = [c for c in OPTIONAL if self.tools or c != "tech"]
-        return _figures(agreement(self.ads, self.rows, profiles, codes, columns=columns), self.segments)
 
 
 def fitted_rivals(
@@ -217,39 +209,6 @@ def fitted_rivals(
         columns[f"{rival} {split + 1}"] = Column(ads, rows, rival not in others.WITHOUT_SEGMENTS, tools=False)
         print(f"{rival}, split {split + 1}: {time.monotonic() - began:.0f} s", flush=True)
     return columns
-
-
-def show(figures: Mapping[str, Figures]) -> None:
-    """Print the table: figures by column."""
-    width = max(7, *map(len, figures)) + 2
-    print(f"{'':<28}" + "".join(f"{name:>{width}}" for name in figures))
-    for row in dict.fromkeys(r for f in figures.values() for r in f):
-        cells = [f.get(row) for f in figures.values()]
-        print(f"{row:<28}" + "".join(f"{'-' if c is None else f'{c:.3f}':>{width}}" for c in cells))
-
-
-def _figures(found: Agreement, with_segments: bool) -> Figures:
-    """The rows of the table."""
-    profile, segments, tools = found.profile, found.segments, found.tools
-    low, high = profile.kappa_95 or (None, None)
-    out: Figures = {
-        "ads (thousands)": found.ads / 1000,
-        "kappa": profile.kappa,
-        "  95 % from": low,
-        "  95 % to": high,
-        "accuracy": profile.accuracy,
-        "macro-F1 of profiles": profile.macro_f1,
-        "calibration error": profile.calibration_error,
-    }
-    for kind, groups in profile.kappa_by.items():
-        out |= {f"kappa, {kind} {name}": g.value for name, g in groups.items()}
-    if with_segments:
-        out["macro-F1 of segments"] = segments.macro_f1
-        out |= {f"segments, language {name}": g.value for name, g in segments.by_language.items()}
-        out |= {f"F1 {c}": rates.f1 for c, rates in segments.per_code.items()}
-    if tools:
-        out |= {"tools F1": tools.overall.rates.f1, "right TECH code": tools.overall.right_code}
-    return out
 
 
 if __name__ == "__main__":
