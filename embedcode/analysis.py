@@ -18,7 +18,8 @@ from embedcode.embedder import StaticEmbedder
 from embedcode.features import Evidence, FeatureSpace
 from embedcode.markup import mask
 from embedcode.segments import segment
-from embedcode.terms import TermFinder, TermHits, facet_counts
+from embedcode.stopwatch import Stopwatch
+from embedcode.terms import TermFinder, TermHits
 from embedcode.tools import ToolFinder
 from embedcode.types import Anchor, CodingBook, Embedder
 from embedcode.vectors import quantise
@@ -35,8 +36,8 @@ MAX_TOKENS = 100_000
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the texts of a batch of ads tell by themselves.
+class Layout:
+    """Where the segments of a batch of ads are, and the tools that the ads name.
 
     Attributes:
         ad: Ad of each segment, ascending, shape (n_segments,).
@@ -44,8 +45,6 @@ class Reading:
         start, end: Code points in the field as given, end exclusive, shape (n_segments,).
         title: Whether a segment is the ad's title, shape (n_segments,).
         texts: The segments, without markup.
-        words: Their words.
-        hits: The terms found in them.
         mentions: Tools found: ad, field, start, end and index of the tool; in text order.
         length: Characters of each ad, shape (n_ads,).
     """
@@ -56,83 +55,113 @@ class Reading:
     end: NDArray[np.int64]
     title: NDArray[np.bool_]
     texts: list[str]
-    words: Words
-    splitter: Splitter
-    hits: TermHits
     mentions: list[tuple[int, int, int, int, int]]
     length: NDArray[np.int64]
 
 
-class Segments(Protocol):
-    """What a reading and labelled ads have in common; see `Reading`."""
+@dataclass(frozen=True)
+class Reading:
+    """What segments tell by themselves.
+
+    Attributes:
+        texts: The segments, without markup.
+        words: Their words.
+        splitter: What split them.
+        hits: The terms found in them.
+    """
+
+    texts: Sequence[str]
+    words: Words
+    splitter: Splitter
+    hits: TermHits
+
+
+class Placed(Protocol):
+    """What a layout and labelled ads have in common; see `Layout`."""
 
     @property
     def ad(self) -> NDArray[np.int64]: ...
     @property
     def title(self) -> NDArray[np.bool_]: ...
     @property
-    def hits(self) -> TermHits: ...
-    @property
     def length(self) -> NDArray[np.int64]: ...
 
 
 class Reader:
-    """Finds segments, words, terms and tools."""
+    """Finds segments and tools in ads, words and terms in segments."""
 
     def __init__(self, book: CodingBook) -> None:
         self._terms = TermFinder(book.terms)
         self._tools = ToolFinder(book.tools)
         self._splitter = Splitter()
 
-    def read(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> Reading:
-        """Read a batch of ads.
+    def lay_out(
+        self, texts: Sequence[str], titles: Sequence[str | None] | None = None, clock: Stopwatch | None = None
+    ) -> Layout:
+        """Find the segments of a batch of ads, and the tools that they name.
 
         Args:
             texts: The ads.
             titles: Their titles, where they are known. A title that is the first line of the text already is not
                 read twice.
+            clock: Told what each stage took.
         """
-        if self._splitter.size > MAX_TOKENS:
-            self._splitter = Splitter()
+        clock = clock or Stopwatch()
+        masked = [mask(t) for t in texts]
+        clock.lap("cleaning")
+        cut = [segment(m) for m in masked]
+        given: list[str | None] = [None] * len(texts)
         spans: list[tuple[int, int, int, int, bool]] = []
         pieces: list[str] = []
-        mentions: list[tuple[int, int, int, int, int]] = []
-        for ad, text in enumerate(texts):
+        for ad, (text, found) in enumerate(zip(masked, cut, strict=True)):
             title = titles[ad] if titles else None
-            if title is not None and not title.strip():
-                title = None
-            masked = mask(text)
-            found = segment(masked)
-            titled = bool(found) and looks_like_title(masked, *found[0])
-            if title and titled:
-                titled = begins_with(masked[slice(*found[0])], title)
-            if title and not titled:
-                masked_title = mask(title)
-                stripped = masked_title.strip(f"{FILLER} \t\r\n")
-                if stripped:
-                    start = masked_title.index(stripped)
-                    spans.append((ad, TITLE, start, start + len(stripped), True))
-                    pieces.append(stripped)
-                mentions += ((ad, TITLE, *m) for m in self._tools.find(masked_title))
-            for number, (start, end) in enumerate(found):
-                spans.append((ad, TEXT, start, end, titled and number == 0))
-                pieces.append(masked[start:end])
-            mentions += ((ad, TEXT, *m) for m in self._tools.find(masked))
+            titled = bool(found) and looks_like_title(text, *found[0])
+            if title is not None and title.strip():
+                titled = titled and begins_with(text[slice(*found[0])], title)
+                if not titled:
+                    given[ad] = cleaned = mask(title)
+                    if stripped := cleaned.strip(f"{FILLER} \t\r\n"):
+                        start = cleaned.index(stripped)
+                        spans.append((ad, TITLE, start, start + len(stripped), True))
+                        pieces.append(stripped)
+            spans += [(ad, TEXT, start, end, False) for start, end in found]
+            pieces += [text[start:end] for start, end in found]
+            if titled:
+                spans[-len(found)] = (ad, TEXT, *found[0], True)
         table = np.array(spans, dtype=np.int64).reshape(-1, 5)
-        words = self._splitter.split(pieces)
-        return Reading(
+        clock.lap("segmenting")
+        mentions: list[tuple[int, int, int, int, int]] = []
+        for ad, (text, title) in enumerate(zip(masked, given, strict=True)):
+            if title is not None:
+                mentions += [(ad, TITLE, *m) for m in self._tools.find(title)]
+            mentions += [(ad, TEXT, *m) for m in self._tools.find(text)]
+        clock.lap("tools")
+        return Layout(
             ad=table[:, 0],
             field=table[:, 1],
             start=table[:, 2],
             end=table[:, 3],
             title=table[:, 4].astype(np.bool_),
             texts=pieces,
-            words=words,
-            splitter=self._splitter,
-            hits=self._terms.find(self._splitter, words),
             mentions=mentions,
             length=np.array([len(t) for t in texts], dtype=np.int64),
         )
+
+    def read(self, segments: Sequence[str], clock: Stopwatch | None = None) -> Reading:
+        """Find the words and terms of segments.
+
+        Args:
+            segments: The segments, without markup.
+            clock: Told what each stage took.
+        """
+        clock = clock or Stopwatch()
+        if self._splitter.size > MAX_TOKENS:
+            self._splitter = Splitter()
+        words = self._splitter.split(segments)
+        clock.lap("words")
+        hits = self._terms.find(self._splitter, words)
+        clock.lap("terms")
+        return Reading(segments, words, self._splitter, hits)
 
 
 def looks_like_title(text: str, start: int, end: int) -> bool:
@@ -192,25 +221,26 @@ def untitled(probabilities: Floats, title: NDArray[np.bool_]) -> Floats:
 
 def evidence(
     book: CodingBook,
-    segments: Segments,
+    placed: Placed,
     named: Iterable[tuple[int, int]],
     scored: Floats,
+    counts: NDArray[np.float32],
 ) -> Evidence:
     """Sum up a batch for the profile.
 
     Args:
         book: The coding book.
-        segments: A `Reading`, or labelled ads.
+        placed: A `Layout`, or labelled ads.
         named: Ad and tool (index into the book's) of each mention, once per ad.
         scored: `Scorer.with_facets` of the segments.
+        counts: `terms.facet_counts` of the segments.
     """
     column = {c.code: i for i, c in enumerate(c for c in book.codes if c.group == "TECH")}
-    tools = np.zeros((len(segments.length), len(column)), dtype=np.int64)
+    tools = np.zeros((len(placed.length), len(column)), dtype=np.int64)
     for ad, tool in named:
         if (code := book.tools[tool].code) in column:
             tools[ad, column[code]] += 1
-    counts = facet_counts(segments.hits, len(segments.ad), book.terms, book.facets)
-    return Evidence(segments.ad, segments.title, segments.length, scored, counts, tools)
+    return Evidence(placed.ad, placed.title, placed.length, scored, counts, tools)
 
 
 def feature_space(book: CodingBook, scorer: Scorer) -> FeatureSpace:

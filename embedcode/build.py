@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from embedcode.gold import GoldAd
 from embedcode.head import fit_head
 from embedcode.kappa import cohen_kappa
 from embedcode.labelled import Labelled, read_labelled
+from embedcode.terms import facet_counts
 from embedcode.types import Anchor, CodingBook, Embedder
 from embedcode.vectors import quantise
 
@@ -70,7 +71,7 @@ class Report:
 
 def label(book: CodingBook, ads: Sequence[GoldAd], folds: NDArray[np.int64], model: Model) -> Labelled:
     """Read coded ads and embed them, each by the embedder that has not seen its fold."""
-    labelled, reading = read_labelled(book, ads, folds)
+    labelled, _, reading = read_labelled(book, ads, folds)
     return labelled.with_vectors(fold_vectors(model, labelled, reading))
 
 
@@ -191,8 +192,8 @@ def fit_anchors(book: CodingBook, model: Model, labelled: Labelled, previous: Bu
     tools = {t.name: i for i, t in enumerate(book.tools)}
     names = ((ad, tools.get(labelled.tools[tool])) for ad, tool in labelled.named.tolist())
     named = [(ad, tool) for ad, tool in names if tool is not None]
-    current = replace(labelled, hits=labelled.current_hits(book))
-    aggregated = evidence(book, current, named, scorer.with_facets(probabilities, sums))
+    counts = facet_counts(labelled.current_hits(book), len(labelled.ad), book.terms, book.facets)
+    aggregated = evidence(book, labelled, named, scorer.with_facets(probabilities, sums), counts)
     return _Fit(scorer, vectors, codes, aggregated, embedded)
 
 
@@ -221,9 +222,9 @@ def tool_precision(book: CodingBook, ads: Sequence[GoldAd]) -> dict[str, float]:
     """
     right: Counter[str] = Counter(("any", "case", "context"))
     total: Counter[str] = Counter(dict.fromkeys(right, 2))
-    reading = Reader(book).read([a.text for a in ads])
+    layout = Reader(book).lay_out([a.text for a in ads])
     seen: set[tuple[int, int]] = set()
-    for number, _, start, end, tool in reading.mentions:
+    for number, _, start, end, tool in layout.mentions:
         entry = book.tools[tool]
         if (number, tool) in seen or entry.code == "OTHER":
             continue

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from embedcode._version import __version__
 from embedcode.errors import EmbedcodeError, InputError
+from embedcode.threads import one_each
 
 # Imports that take long stand inside the commands, so that each command loads only what it needs.
 
@@ -86,9 +87,7 @@ def main(
     ] = False,
 ) -> None:
     """Code job advertisements with a coding book, locally, with evidence for every decision."""
-    # One thread per process: workers are processes. Must be set before numpy is loaded.
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+    one_each()  # before numpy is loaded
 
 
 @app.command()
@@ -114,10 +113,19 @@ def classify(
     rows_per_part: Annotated[int, typer.Option("--rows-per-part", min=1, help="Rows of each part file.")] = 1000,
     encoding: Encoding = "utf-8",
     restart: Annotated[bool, typer.Option("--restart", help="Delete the coded ads in the folder first.")] = False,
+    fail_on_error: Annotated[
+        bool, typer.Option("--fail-on-error", help="Exit status 1 where an ad could not be coded.")
+    ] = False,
+    timings: Annotated[bool, typer.Option("--timings", help="Show what each stage took.")] = False,
+    segment_cache: Annotated[
+        int | None, typer.Option("--segment-cache", min=0, help="Segments that each process remembers; 0 for none.")
+    ] = None,
     model: Model = None,
     download: Download = False,
 ) -> None:
     """Code ads: Parquet, CSV or JSON Lines in, a folder of Parquet parts out.
+
+    A run that was stopped goes on where it stopped when the same command is given again.
 
     Example: `embedcode classify ads.parquet -o coded --keep date,sector`
 
@@ -125,21 +133,37 @@ def classify(
     """
     from embedcode import run as running
     from embedcode import show
+    from embedcode.coder import REMEMBERED
     from embedcode.documents import Columns, Source
 
     kept = tuple(k.strip() for k in keep.split(",") if k.strip())
     source = Source.open(inputs, Columns(text_column, title_column, id_column, kept), encoding=encoding, limit=limit)
-    bundled = running.Bundled(index, str(anchors) if anchors else None, model, download, min_confidence)
-    coder = bundled.load()  # before `prepare`: a bundle that cannot be loaded must not cost an earlier run
-    running.prepare(output, restart=restart, inputs=source.files)
-    with _progress("ads coded") as advance:
-        done = running.run(
-            source, output, bundled, coder=coder, workers=workers, rows_per_part=rows_per_part, progress=advance
+    remember = REMEMBERED if segment_cache is None else segment_cache
+    bundled = running.Bundled(index, str(anchors) if anchors else None, model, download, min_confidence, remember)
+    coder = bundled.load()  # first of all: a bundle that cannot be loaded must not cost an earlier run
+    if not source.files:
+        typer.echo("Standard input cannot be read again: this run cannot be continued if it is stopped.", err=True)
+    try:
+        with _progress("ads coded") as advance:
+            done = running.run(
+                source,
+                output,
+                bundled,
+                coder=coder,
+                workers=workers,
+                rows_per_part=rows_per_part,
+                restart=restart,
+                progress=advance,
+            )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"Stopped. The finished parts in {output} are whole; give the same command again to go on.", err=True
         )
+        raise typer.Exit(130) from None
     console = _console()
     console.print(
         show.counts(
-            f"{_ads(done.rows)}, {done.rows / max(done.seconds, 1e-9):,.0f} a second → {output}",
+            f"{_ads(done.rows)}, {(done.rows - done.before) / max(done.seconds, 1e-9):,.0f} a second → {output}",
             _ordered(done.profiles),
         )
     )
@@ -152,9 +176,16 @@ def classify(
             f"Warning: {_ads(done.foreign)} in neither English nor Dutch ({languages}); coded all the same.",
             err=True,
         )
+    if done.before:
+        typer.echo(f"{_ads(done.before)} had been coded before; the run went on from there.", err=True)
+    if done.deaths:
+        typer.echo(f"Workers died {done.deaths} times; what they had in hand was coded again.", err=True)
+    if timings:
+        console.print(show.timings(done.stages, done.rows - done.before, done.found / max(1, done.asked)))
     if done.problems:
         for problem in done.problems:
             typer.echo(f"Not read: {problem}", err=True)
+    if done.problems or (fail_on_error and done.failed):
         raise typer.Exit(1)
 
 

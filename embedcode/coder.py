@@ -11,18 +11,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from embedcode.analysis import FIELDS, Reader, Reading, Scorer, embed, evidence, feature_space, untitled
+from embedcode.analysis import FIELDS, Layout, Reader, Scorer, embed, evidence, feature_space, untitled
 from embedcode.bundle import Bundle
 from embedcode.coded import EVIDENCE, CodedAd, coded_ads, coded_schema
 from embedcode.codes import Floats
+from embedcode.embedder import StaticEmbedder
 from embedcode.errors import InputError
-from embedcode.language import detect
+from embedcode.language import FunctionWords, detect
+from embedcode.memo import Memo
 from embedcode.neighbours import AnchorIndex
+from embedcode.stopwatch import Stopwatch
+from embedcode.terms import facet_counts
 from embedcode.types import KEPT, NO_TEXT, Embedder
 
 CHUNK_ADS = 256
 CHUNK_CHARACTERS = 1_000_000
 """Ads are coded in chunks of at most so many ads and about so many characters, which bounds memory."""
+
+REMEMBERED = 1 << 16
+"""Segments whose words, terms and similarities are remembered for when they come again, at about 600 bytes each."""
 
 DIGITS = 4
 """Decimals of scores, similarities and probabilities in the output."""
@@ -37,24 +44,38 @@ class Analysis:
     """Everything known of a chunk of ads.
 
     Attributes:
-        reading: Segments, words, terms and tools.
+        layout: Segments and tools.
         vectors: Of the segments, shape (n_segments, dimension).
         probabilities: Of each code for each segment, shape (n_segments, n_codes).
         features: Shape (n_ads, n_features).
         profiles: Probability of each profile, shape (n_ads, n_profiles).
+        languages: ISO 639-1 code of each ad.
     """
 
-    reading: Reading
+    layout: Layout
     vectors: NDArray[np.int8]
     probabilities: Floats
     features: Floats
     profiles: Floats
+    languages: list[str]
 
 
 class Coder:
-    """Codes ads by a bundle."""
+    """Codes ads by a bundle.
 
-    def __init__(self, bundle: Bundle, embedder: Embedder | None = None, *, min_confidence: float = 0.0) -> None:
+    Attributes:
+        clock: What the stages have taken so far.
+        memo: What is remembered of segments.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        embedder: Embedder | None = None,
+        *,
+        min_confidence: float = 0.0,
+        remember: int = REMEMBERED,
+    ) -> None:
         """Make a coder.
 
         Args:
@@ -62,6 +83,7 @@ class Coder:
             embedder: The embedder that the bundle was built with; None takes the one in the bundle.
             min_confidence: Ads coded with less confidence get no profile, and an error that says so; their evidence
                 and probabilities stay.
+            remember: Segments to remember, for speed; the results are the same.
         """
         self.min_confidence = min_confidence
         self.bundle = bundle
@@ -72,7 +94,10 @@ class Coder:
         self.scorer = Scorer(bundle.book.anchors, bundle.anchor_vectors)
         self.space = feature_space(bundle.book, self.scorer)
         self.index = AnchorIndex(bundle.anchor_vectors)
-        self._reader = Reader(bundle.book)
+        self.reader = Reader(bundle.book)
+        self.memo = Memo(self._read, remember)
+        self.clock = Stopwatch()
+        self._function_words = FunctionWords()
         self._phrases = pa.array([a.phrase for a in bundle.book.anchors], pa.string())
         self._ids = pa.array([a.id for a in bundle.book.anchors], pa.string())
         self._codes = [c.code for c in bundle.book.codes]
@@ -126,28 +151,57 @@ class Coder:
             raise InputError(f"Found the columns {', '.join(names)}; expected one named 'text'. Rename yours.")
         kept = [f.with_name(f.name.removeprefix(KEPT)) for f in batch.schema if f.name.startswith(KEPT)]
         schema = coded_schema([p.name for p in self.bundle.book.profiles], self._codes, kept)
-        parts = [self._code(batch.slice(first, last - first), schema) for first, last in _chunks(batch)]
+        self.clock.start()
+        parts = [self._code(batch.slice(first, last - first), schema) for first, last in chunks(batch)]
         table = pa.Table.from_batches(parts, schema).combine_chunks()
         return table.to_batches()[0] if len(batch) else pa.RecordBatch.from_pylist([], schema)
 
     def analyse(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> Analysis:
         """Find everything there is to know about a chunk of ads."""
-        bundle = self.bundle
-        reading = self._reader.read(texts, titles)
-        vectors = embed(self.embedder, reading)
-        sums = self.scorer.pools.sums(vectors)
+        bundle, clock = self.bundle, self.clock
+        layout = self.reader.lay_out(texts, titles, clock)
+        if not isinstance(self.embedder, StaticEmbedder):
+            # The last bits of a transformer's vectors depend on what they are computed with.
+            self.memo.forget()
+        vectors, sums, counts, function_words = self.memo(layout.texts)
+        sums = sums.astype(np.float64)
+        clock.lap("looking up segments")
         scores = bundle.codes.scores(self.scorer.pools.strengths(sums))
-        probabilities = untitled(bundle.codes.probabilities(scores, reading.ad), reading.title)
-        named = {(ad, tool) for ad, _, _, _, tool in reading.mentions}
-        found = evidence(bundle.book, reading, named, self.scorer.with_facets(probabilities, sums))
+        probabilities = untitled(bundle.codes.probabilities(scores, layout.ad), layout.title)
+        clock.lap("codes")
+        named = {(ad, tool) for ad, _, _, _, tool in layout.mentions}
+        found = evidence(bundle.book, layout, named, self.scorer.with_facets(probabilities, sums), counts)
         features = self.space.compute(found)
-        return Analysis(reading, vectors, probabilities, features, bundle.head.probabilities(features))
+        clock.lap("features")
+        profiles = bundle.head.probabilities(features)
+        clock.lap("head")
+        starts = np.searchsorted(layout.ad, np.arange(len(texts) + 1))
+        so_far = np.cumsum(np.concatenate([np.zeros((1, function_words.shape[1])), function_words]), axis=0)
+        languages = detect(texts, so_far[starts[1:]] - so_far[starts[:-1]])
+        clock.lap("language")
+        return Analysis(layout, vectors, probabilities, features, profiles, languages)
+
+    def _read(self, segments: Sequence[str]) -> tuple[NDArray[Any], ...]:
+        """What segments tell by themselves: vectors, sums of the pools, counts of facets, function words."""
+        book, clock = self.bundle.book, self.clock
+        clock.lap("looking up segments")
+        reading = self.reader.read(segments, clock)
+        counts = facet_counts(reading.hits, len(segments), book.terms, book.facets)
+        clock.lap("terms")
+        function_words = self._function_words.count(reading.splitter, reading.words)
+        clock.lap("language")
+        vectors = embed(self.embedder, reading)
+        clock.lap("embedding")
+        sums = self.scorer.pools.sums(vectors)
+        clock.lap("similarities")
+        return vectors, sums, counts, function_words
 
     def _code(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         names = batch.schema.names
         texts = batch.column("text").cast(pa.string()).to_pylist()
         titles = batch.column("title").cast(pa.string()).to_pylist() if "title" in names else None
         errors = batch.column("error").to_pylist() if "error" in names else [None] * len(batch)
+        self.clock.lap("input")
         errors = [e or (None if t and not t.isspace() else NO_TEXT) for e, t in zip(errors, texts, strict=True)]
         good = [i for i, e in enumerate(errors) if e is None]
         ids = batch.column("id").cast(pa.string()) if "id" in names else pa.nulls(len(batch), pa.string())
@@ -170,7 +224,9 @@ class Coder:
         for name in names:
             if name.startswith(KEPT):
                 columns[name.removeprefix(KEPT)] = batch.column(name)
-        return pa.record_batch([columns[f.name].cast(f.type) for f in schema], schema=schema)
+        coded = pa.record_batch([columns[f.name].cast(f.type) for f in schema], schema=schema)
+        self.clock.lap("evidence")
+        return coded
 
     def _columns(
         self, found: Analysis, texts: Sequence[str], titles: Sequence[str | None] | None
@@ -183,25 +239,27 @@ class Coder:
             "profile": pa.array(profiles, pa.string()).take(pa.array(best)),
             "confidence": _rounded(found.profiles[np.arange(len(best)), best]),
             "probabilities": _struct(profiles, [_rounded(c) for c in found.profiles.T], len(texts)),
-            "language": pa.array([detect(t) for t in texts], pa.string()),
-            "n_segments": pa.array(np.bincount(found.reading.ad, minlength=len(texts)), pa.int32()),
+            "language": pa.array(found.languages, pa.string()),
+            "n_segments": pa.array(np.bincount(found.layout.ad, minlength=len(texts)), pa.int32()),
             "codes": self._evidence(found, texts, titles),
             "strengths": _struct(self._codes, [_rounded(c) for c in strengths.T], len(texts)),
         }
 
     def _evidence(self, found: Analysis, texts: Sequence[str], titles: Sequence[str | None] | None) -> pa.ListArray:
         """The evidence of each ad, in text order."""
-        reading, columns = found.reading, self.scorer.pools.codes
+        layout, columns = found.layout, self.scorer.pools.codes
         segment, column = np.nonzero(self.bundle.codes.given(found.probabilities))
+        self.clock.lap("evidence")
         anchor, similarity = self.nearest(found.vectors, segment, column)
+        self.clock.lap("neighbours")
         order = np.array([self._codes.index(c) for c in columns], dtype=np.int64)
-        tools = first_mentions(reading, self.bundle)
+        tools = first_mentions(layout, self.bundle)
         t = np.array(tools, dtype=np.int64).reshape(-1, 6)
         none = np.full(len(t), -1, dtype=np.int64)
-        ad = np.concatenate([reading.ad[segment], t[:, 0]])
-        field = np.concatenate([reading.field[segment], t[:, 1]])
-        start = np.concatenate([reading.start[segment], t[:, 2]])
-        end = np.concatenate([reading.end[segment], t[:, 3]])
+        ad = np.concatenate([layout.ad[segment], t[:, 0]])
+        field = np.concatenate([layout.field[segment], t[:, 1]])
+        start = np.concatenate([layout.start[segment], t[:, 2]])
+        end = np.concatenate([layout.end[segment], t[:, 3]])
         code = np.concatenate([order[column], t[:, 5]])
         anchor = np.concatenate([anchor, none])
         tool = np.concatenate([np.full(len(segment), -1), t[:, 4]])
@@ -253,7 +311,7 @@ class Coder:
         return anchor, cosine
 
 
-def first_mentions(reading: Reading, bundle: Bundle) -> list[tuple[int, int, int, int, int, int]]:
+def first_mentions(layout: Layout, bundle: Bundle) -> list[tuple[int, int, int, int, int, int]]:
     """The first mention of each tool in each ad that the coding book has a class for.
 
     Returns:
@@ -262,7 +320,7 @@ def first_mentions(reading: Reading, bundle: Bundle) -> list[tuple[int, int, int
     number = {c.code: i for i, c in enumerate(bundle.book.codes)}
     seen: set[tuple[int, int]] = set()
     out = []
-    for ad, field, start, end, tool in reading.mentions:
+    for ad, field, start, end, tool in layout.mentions:
         code = number.get(bundle.book.tools[tool].code)
         if code is not None and (ad, tool) not in seen:
             seen.add((ad, tool))
@@ -270,7 +328,7 @@ def first_mentions(reading: Reading, bundle: Bundle) -> list[tuple[int, int, int
     return out
 
 
-def _chunks(batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
+def chunks(batch: pa.RecordBatch) -> Iterator[tuple[int, int]]:
     """First and last rows of the chunks that a batch is coded in."""
     size = pc.fill_null(pc.binary_length(batch.column("text").cast(pa.string())), 0).to_pylist()
     first, characters = 0, 0

@@ -61,7 +61,7 @@ class Pools:
         """The pools of a code."""
         return self._members[self.codes.index(code)]
 
-    def sums(self, vectors: NDArray[np.int8]) -> Floats:
+    def sums(self, vectors: NDArray[np.int8]) -> NDArray[np.float32]:
         """Sums of exp(b (cos - 1)) over the anchors of each pool, shape (n_texts, n_pools).
 
         The inner products are sums of whole numbers, exact in any order; what follows runs row by row. So the
@@ -70,7 +70,7 @@ class Pools:
         Args:
             vectors: Quantised vectors of texts, shape (n_texts, dimension).
         """
-        out = np.zeros((len(vectors), len(self.names)))
+        out = np.zeros((len(vectors), len(self.names)), dtype=np.float32)
         for first in range(0, len(vectors), BLOCK):
             # Some BLAS kernels raise floating-point flags for lanes that they do not use.
             with np.errstate(invalid="ignore"):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +16,9 @@ from embedcode.errors import InputError
 from embedcode.formats import FORMATS, AdsFile, JsonLines, Pick, format_of
 from embedcode.types import NO_TEXT
 from embedcode.values import is_nameable, is_text, plain
+
+BATCH_BYTES = 1 << 25
+"""Longest texts of a batch together, in bytes; a longer text makes a batch of its own."""
 
 STANDARD_INPUT = "-"
 
@@ -77,6 +81,7 @@ class Source:
             input, which can be read only once.
         kept: The kept columns under their own names, with their types in the input; those of a dictionary
             column are its values', those of a JSON column are found from its first thousand lines.
+        options: What was asked for beside the files, as far as it decides what is read.
         problems: After reading: what could not be read, a sentence or two for each file or part.
     """
 
@@ -87,8 +92,10 @@ class Source:
         kept: pa.Schema,
         unreadable: Sequence[str] = (),
         limit: int | None = None,
+        options: Mapping[str, object] | None = None,
     ) -> None:
         self.files = files
+        self.options = dict(options or {})
         self.kept = kept
         self.problems = list(unreadable)
         self._picks = picks
@@ -146,7 +153,8 @@ class Source:
             raise InputError(f"None of the {len(ads)} files can be read. The first: {unreadable[0]}")
         picked = [(file, pick(file, schema, columns)) for file, schema in found]
         kept = kept_columns(found, columns.keep, {one.id for _, one in picked})
-        return cls(files, [(file, replace(one, keep=kept)) for file, one in picked], kept, unreadable, limit)
+        options = {**asdict(columns), "encoding": encoding, "limit": limit}
+        return cls(files, [(file, replace(one, keep=kept)) for file, one in picked], kept, unreadable, limit, options)
 
     @property
     def schema(self) -> pa.Schema:
@@ -157,29 +165,36 @@ class Source:
         """Read all ads.
 
         Args:
-            rows: Rows of a batch, whatever the files; only the last one may have fewer.
+            rows: Rows of a batch, whatever the files; the last one may have fewer, and so have those whose texts
+                would be longer than `BATCH_BYTES` together.
 
         Yields:
             Batches of `schema`. `id` is never null (the row's number in the input, from 0, where there is no
             other), `title` may be, `error` is null or says why the row cannot be coded.
 
         Raises:
-            InputError: The only input cannot be read to its end. One of several is named in `problems`.
+            InputError: Nothing of the only input can be read. Other trouble is named in `problems`.
         """
         if rows < 1:
             raise ValueError(f"a batch of {rows} rows")
-        done = 0
+        done = size = 0
         waiting: list[pa.RecordBatch] = []
-        missing = rows
         for batch in self._read():
-            while len(batch) >= missing:
-                # Concatenated even if it is one: a slice would drag its whole batch along when pickled.
-                yield completed(pa.concat_batches([*waiting, batch.slice(0, missing)]), done)
-                batch, waiting, missing = batch.slice(missing), [], rows
-                done += rows
-            if len(batch):
-                waiting.append(batch)
-                missing -= len(batch)
+            ends = np.cumsum(pc.fill_null(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False))
+            first = 0
+            while first < len(batch):
+                count = sum(map(len, waiting))
+                before = int(ends[first - 1]) if first else 0
+                fits = int(np.searchsorted(ends, BATCH_BYTES - size + before, side="right")) - first
+                take = max(min(fits, rows - count, len(batch) - first), 0 if waiting else 1)
+                if take:
+                    waiting.append(batch.slice(first, take))
+                    first += take
+                    size += int(ends[first - 1]) - before
+                if first < len(batch) or count + take == rows:
+                    # Concatenated even if it is one: a slice would drag its whole batch along when pickled.
+                    yield completed(pa.concat_batches(waiting), done)
+                    done, size, waiting = done + count + take, 0, []
         if waiting:
             yield completed(pa.concat_batches(waiting), done)
 
@@ -198,7 +213,7 @@ class Source:
                     if left <= 0:
                         break
             except InputError as error:
-                if len(self.files) < 2:
+                if len(self.files) < 2 and not count:
                     raise
                 self.problems.append(f"{error} Its first {count} rows were read.")
             self.problems += file.problems

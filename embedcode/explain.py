@@ -10,7 +10,7 @@ import numpy as np
 from embedcode.analysis import FIELDS
 from embedcode.coder import Analysis, Coder, first_mentions
 from embedcode.errors import InputError
-from embedcode.language import detect
+from embedcode.terms import TermHits
 from embedcode.types import CodingBook
 
 ANCHORS = 5
@@ -112,34 +112,35 @@ def explain(coder: Coder, text: str, title: str | None = None) -> Explanation:
     if not text.strip():
         raise InputError("The ad has no text; expected at least a word. Check the file, the id or the text column.")
     found = coder.analyse([text], [title])
+    hits = coder.reader.read(found.layout.texts).hits
     best = int(found.profiles[0].argmax())
     profiles = coder.bundle.head.profiles
     book = coder.bundle.book
     tools = tuple(
         NamedTool(book.tools[tool].name, book.tools[tool].code, FIELDS[field], start, end)
-        for _, field, start, end, tool, _ in first_mentions(found.reading, coder.bundle)
+        for _, field, start, end, tool, _ in first_mentions(found.layout, coder.bundle)
     )
     return Explanation(
         profile=profiles[best],
         confidence=round(float(found.profiles[0, best]), 4),
         probabilities={p: round(float(x), 4) for p, x in zip(profiles, found.profiles[0], strict=True)},
-        language=detect(text),
-        segments=_segments(coder, found, text, title or ""),
+        language=found.languages[0],
+        segments=_segments(coder, found, hits, text, title or ""),
         tools=tools,
-        features=_features(coder, found, best),
+        features=_features(coder, found, hits, best),
     )
 
 
-def _segments(coder: Coder, found: Analysis, text: str, title: str) -> tuple[Segment, ...]:
-    reading, codes, book = found.reading, coder.scorer.pools.codes, coder.bundle.book
+def _segments(coder: Coder, found: Analysis, hits: TermHits, text: str, title: str) -> tuple[Segment, ...]:
+    layout, codes, book = found.layout, coder.scorer.pools.codes, coder.bundle.book
     near = coder.index.search(found.vectors, ANCHORS)
-    terms: list[dict[tuple[str, str], None]] = [{} for _ in reading.ad]
-    for segment, term in zip(reading.hits.text.tolist(), reading.hits.term.tolist(), strict=True):
+    terms: list[dict[tuple[str, str], None]] = [{} for _ in layout.ad]
+    for segment, term in zip(hits.text.tolist(), hits.term.tolist(), strict=True):
         terms[segment][book.terms[term].term, book.terms[term].facet] = None
     given = coder.bundle.codes.given(found.probabilities)
     out = []
-    for i in range(len(reading.ad)):
-        start, end, field = int(reading.start[i]), int(reading.end[i]), FIELDS[reading.field[i]]
+    for i in range(len(layout.ad)):
+        start, end, field = int(layout.start[i]), int(layout.end[i]), FIELDS[layout.field[i]]
         scores = {c: round(float(p), 4) for c, p in zip(codes, found.probabilities[i], strict=True)}
         carried = sorted((c for c, g in zip(codes, given[i], strict=True) if g), key=lambda c: -scores[c])
         nearest = tuple(
@@ -155,12 +156,12 @@ def _segments(coder: Coder, found: Analysis, text: str, title: str) -> tuple[Seg
     return tuple(out)
 
 
-def _features(coder: Coder, found: Analysis, profile: int) -> tuple[Feature, ...]:
+def _features(coder: Coder, found: Analysis, hits: TermHits, profile: int) -> tuple[Feature, ...]:
     """All features that spoke, the strongest first, whether for or against."""
     head, space, book = coder.bundle.head, coder.space, coder.bundle.book
     contributions = head.contributions(found.features, profile)[0]
     values = head.standardised(found.features)[0]
-    by_facet = _terms_by_facet(found, book)
+    by_facet = _terms_by_facet(hits, book)
     families: dict[str, Counter[str]] = {}
     for facet in book.facets:
         families.setdefault(facet.family, Counter()).update(by_facet.get(facet.name, Counter()))
@@ -178,10 +179,10 @@ def _features(coder: Coder, found: Analysis, profile: int) -> tuple[Feature, ...
     return tuple(out)
 
 
-def _terms_by_facet(found: Analysis, book: CodingBook) -> dict[str, Counter[str]]:
+def _terms_by_facet(hits: TermHits, book: CodingBook) -> dict[str, Counter[str]]:
     """The terms found of each facet; of a pair, those in segments that hold both of its facets."""
     segments: dict[int, dict[str, Counter[str]]] = {}
-    for segment, number in zip(found.reading.hits.text.tolist(), found.reading.hits.term.tolist(), strict=True):
+    for segment, number in zip(hits.text.tolist(), hits.term.tolist(), strict=True):
         term = book.terms[number]
         segments.setdefault(segment, {}).setdefault(term.facet, Counter())[term.term] += 1
     out: dict[str, Counter[str]] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from embedcode.analysis import TEXT, Reader, Reading
+from embedcode.analysis import TEXT, Layout, Reader, Reading
 from embedcode.gold import GoldAd, labels_of
 from embedcode.terms import TermHits
 from embedcode.types import CodingBook
@@ -82,19 +82,21 @@ class Labelled:
 
 def read_labelled(
     book: CodingBook, ads: Sequence[GoldAd], folds: NDArray[np.int64], reader: Reader | None = None
-) -> tuple[Labelled, Reading]:
+) -> tuple[Labelled, Layout, Reading]:
     """Find segments, terms and tools of coded ads and carry the coders' codes over to the segments.
 
     Returns:
-        The labelled ads, still without vectors, and the reading with their texts.
+        The labelled ads, still without vectors, and their layout and reading.
     """
-    reading = (reader or Reader(book)).read([a.text for a in ads])
+    reader = reader or Reader(book)
+    layout = reader.lay_out([a.text for a in ads])
+    reading = reader.read(layout.texts)
     codes = tuple(dict.fromkeys(a.code for a in book.anchors if a.code in {c.code for c in book.codes}))
     labels, known = [], []
-    bounds = np.searchsorted(reading.ad, np.arange(len(ads) + 1))
+    bounds = np.searchsorted(layout.ad, np.arange(len(ads) + 1))
     for ad, first, last in zip(ads, bounds[:-1], bounds[1:], strict=True):
-        assert (reading.field[first:last] == TEXT).all()
-        spans = list(zip(reading.start[first:last].tolist(), reading.end[first:last].tolist(), strict=True))
+        assert (layout.field[first:last] == TEXT).all()
+        spans = list(zip(layout.start[first:last].tolist(), layout.end[first:last].tolist(), strict=True))
         got, sure = labels_of(ad, spans, codes)
         labels.append(got)
         known.append(sure)
@@ -107,16 +109,16 @@ def read_labelled(
         owners = np.bincount(of_book, minlength=len(terms))
         distinct, count = np.unique(pairs, axis=0, return_counts=True)
         pairs = np.repeat(distinct, count // owners[distinct[:, 1]], axis=0)
-    named = sorted({(ad, tool) for ad, _, _, _, tool in reading.mentions})
+    named = sorted({(ad, tool) for ad, _, _, _, tool in layout.mentions})
     labelled = Labelled(
         ids=tuple(a.id for a in ads),
         profiles=tuple(a.profile for a in ads),
         # Confidence counts twice over: coders' coin-flips teach little.
         weight=np.array([a.confidence**2 for a in ads], dtype=np.float64),
         fold=folds,
-        length=reading.length,
-        ad=reading.ad,
-        title=reading.title,
+        length=layout.length,
+        ad=layout.ad,
+        title=layout.title,
         codes=codes,
         labels=np.concatenate(labels),
         known=np.concatenate(known),
@@ -124,6 +126,6 @@ def read_labelled(
         hits=TermHits(pairs[:, 0], pairs[:, 1]),
         tools=tuple(t.name for t in book.tools),
         named=np.array(named, dtype=np.int64).reshape(-1, 2),
-        vectors=np.zeros((len(reading.ad), 0), dtype=np.int8),
+        vectors=np.zeros((len(layout.ad), 0), dtype=np.int8),
     )
-    return labelled, reading
+    return labelled, layout, reading

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from embedcode.book import book_hash
 from embedcode.bundle import STATIC, Bundle, load_bundle
-from embedcode.coder import Coder
+from embedcode.coder import REMEMBERED, Coder
 from embedcode.errors import BundleError, ModelError
 from embedcode.paths import find_index
 from embedcode.types import Embedder
@@ -19,6 +19,7 @@ def load(
     model: str | None = None,
     download: bool = False,
     min_confidence: float = 0.0,
+    remember: int = REMEMBERED,
 ) -> Coder:
     """Load a coder.
 
@@ -29,6 +30,7 @@ def load(
         model: Where the bundle's embedder is not in the bundle: folder or name of the model.
         download: Whether a model that is not on this machine may be fetched.
         min_confidence: Ads coded with less confidence get no profile.
+        remember: Segments to remember, for speed.
 
     Raises:
         BundleError: There is no such bundle, it is damaged, or the anchors have been edited since.
@@ -37,7 +39,7 @@ def load(
     folder = find_index(str(index))
     bundle = load_bundle(folder)
     check_fresh(bundle, folder, Path(anchors) if anchors else None)
-    return Coder(bundle, load_embedder(bundle, model, download), min_confidence=min_confidence)
+    return Coder(bundle, load_embedder(bundle, model, download), min_confidence=min_confidence, remember=remember)
 
 
 def check_fresh(bundle: Bundle, folder: Path, anchors: Path | None = None) -> None:

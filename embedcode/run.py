@@ -1,7 +1,7 @@
-"""Codes whole inputs: streams ads through worker processes into Parquet parts and a manifest.
+"""Codes whole inputs: streams ads through the coder into Parquet parts and a manifest, and goes on where it stopped.
 
-A part holds a fixed range of rows of the input, coded and written by whichever worker is free; so the parts do not
-depend on the number of workers. A part is written under a temporary name and renamed when it is whole.
+A part holds a fixed range of rows of the input, whoever codes them; so the parts do not depend on the number of
+workers, and a run that was stopped is continued with the parts that it still lacks.
 """
 
 from __future__ import annotations
@@ -10,16 +10,11 @@ import contextlib
 import hashlib
 import itertools
 import json
-import os
-import sys
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +23,27 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embedcode._version import __version__
-from embedcode.coder import Coder
+from embedcode.coder import REMEMBERED, Coder, chunks
 from embedcode.documents import Source
-from embedcode.errors import EmbedcodeError, OutputError
+from embedcode.errors import OutputError
+from embedcode.folder import (
+    JOURNAL,
+    MANIFEST,
+    clear,
+    locked,
+    part_name,
+    parts,
+    prepare,
+    read_json,
+    write_json,
+    write_whole,
+)
 from embedcode.language import SUPPORTED
 from embedcode.loading import load
-from embedcode.neighbours import use_threads
+from embedcode.stopwatch import Stopwatch
+from embedcode.workers import Coded, Workers, code
 
 ROWS_PER_PART = 1000
-AHEAD = 2
-"""Shards that wait for each worker."""
-
-MANIFEST = "manifest.json"
-TEMPORARY = ".tmp"
-
-FORK = sys.platform == "linux"
-"""Forked workers start at once and share the loaded bundle; elsewhere forking is not safe."""
-
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,7 @@ class Bundled:
     model: str | None = None
     download: bool = False
     min_confidence: float = 0.0
+    remember: int = REMEMBERED
 
     def load(self) -> Coder:
         """Load the coder."""
@@ -66,6 +65,7 @@ class Bundled:
             model=self.model,
             download=self.download,
             min_confidence=self.min_confidence,
+            remember=self.remember,
         )
 
 
@@ -75,20 +75,29 @@ class Summary:
 
     Attributes:
         rows: Rows read and written.
+        before: Those of them that an earlier run had coded already.
         errors: Rows that could not be coded, by reason.
         profiles: Ads by profile.
         languages: Ads by language.
         parts: Name, rows and SHA-256 of each part.
         problems: What could not be read.
+        stages: Seconds by stage, of all processes together.
+        asked, found: Segments looked up, and those that were known.
+        deaths: How often a worker died.
         seconds: Duration.
     """
 
     rows: int = 0
+    before: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     profiles: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     parts: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    stages: Counter[str] = field(default_factory=Counter)
+    asked: int = 0
+    found: int = 0
+    deaths: int = 0
     seconds: float = 0.0
 
     @property
@@ -101,62 +110,18 @@ class Summary:
         """Ads in neither English nor Dutch."""
         return sum(n for language, n in self.languages.items() if language not in SUPPORTED)
 
-
-def prepare(folder: Path, *, restart: bool = False, inputs: Collection[Path] = ()) -> None:
-    """Make sure that a folder can take the output.
-
-    Args:
-        folder: The folder.
-        restart: Delete the parts of an earlier run.
-        inputs: Files that are read; none of them may lie in the folder.
-
-    Raises:
-        OutputError: The folder holds something else, or an earlier run, or cannot be written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        held = sorted(p.name for p in folder.iterdir())
-        ours = [n for n in held if _is_ours(folder / n)]
-        read = {p.resolve() for p in inputs}
-        if within := [n for n in held if (folder / n).resolve() in read]:
-            raise OutputError(
-                f"{folder} holds the input ({', '.join(within[:5])}). Expected another folder for the output: name "
-                "one with -o."
-            )
-        if foreign := [n for n in held if n not in ours]:
-            raise OutputError(
-                f"{folder} holds something else already ({', '.join(foreign[:5])}). Expected an empty or new folder: "
-                "name another with -o."
-            )
-        if ours and not restart:
-            raise OutputError(
-                f"{folder} holds coded ads already ({len(ours)} files). Name another folder with -o, or code anew "
-                "with --restart, which deletes them."
-            )
-        for name in ours:
-            (folder / name).unlink()
-        probe = folder / f"probe{TEMPORARY}"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write to {folder}: {error.strerror or error}. Name another folder with -o."
-        ) from error
+    def add(self, name: str, coded: pa.Table | pa.RecordBatch, sha256: str) -> None:
+        """Count a part."""
+        self.rows += len(coded)
+        self.errors += _tally(coded.column("error"))
+        self.profiles += _tally(coded.column("profile"))
+        self.languages += _tally(coded.column("language"))
+        self.parts.append({"name": name, "rows": len(coded), "sha256": sha256})
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether an earlier run wrote a file, going by its content: a Spark job names its parts likewise."""
-    if not path.is_file():
-        return False
-    if path.name.endswith(TEMPORARY):
-        return path.name.startswith(("part-", MANIFEST, "probe"))
-    try:
-        if path.name == MANIFEST:
-            return "parts" in json.loads(path.read_bytes())
-        named = path.name.startswith("part-") and path.suffix == ".parquet"
-        return named and b"embedcode.version" in (pq.read_schema(path).metadata or {})
-    except (ValueError, TypeError, pa.ArrowException):
-        return False
+def _tally(column: pa.Array | pa.ChunkedArray) -> Counter[str]:
+    counts = pc.value_counts(column.drop_null()).to_pylist()
+    return Counter({c["values"]: c["counts"] for c in counts})
 
 
 def run(
@@ -167,190 +132,153 @@ def run(
     coder: Coder | None = None,
     workers: int = 1,
     rows_per_part: int = ROWS_PER_PART,
+    restart: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Summary:
-    """Code an input into a folder that `prepare` has prepared.
+    """Code an input into a folder, or go on with it.
 
     Args:
         source: The ads.
         folder: Where the parts and the manifest go.
         bundled: What codes them.
         coder: The coder that `bundled` loads, where it is loaded already.
-        workers: Processes that code; with 1, or only one part, this one does.
+        workers: Processes that code; with 1, or only one piece, this one does.
         rows_per_part: Rows of each part.
+        restart: Delete what an earlier run left.
         progress: Called with the rows of each part that is finished.
 
     Raises:
-        OutputError: A part cannot be written.
-        EmbedcodeError: A worker was killed.
+        OutputError: The folder cannot take the output, holds that of another run, or a part cannot be written.
     """
     began = time.monotonic()
     coder = coder or bundled.load()
-    metadata = part_metadata(coder, rows_per_part)
-    summary = Summary()
-    hashes = InputHashes(source.files)
-    try:
-        for counted in _coded_parts(source, folder, bundled, coder, metadata, workers, rows_per_part):
-            summary.rows += counted.rows
-            summary.errors += counted.errors
-            summary.profiles += counted.profiles
-            summary.languages += counted.languages
-            summary.parts.append(counted.part)
-            progress(counted.rows)
-    except BrokenProcessPool as error:
-        raise EmbedcodeError(
-            f"A worker was ended from outside, perhaps for want of memory. {len(summary.parts)} parts are finished "
-            f"and intact. Code anew with fewer processes (--workers {max(1, workers // 2)}) or smaller parts "
-            "(--rows-per-part)."
-        ) from error
-    except OSError as error:
-        raise OutputError(
-            f"Cannot write to {folder}: {error.strerror or error}. {len(summary.parts)} parts are finished and intact."
-        ) from error
-    summary.problems = list(source.problems)
-    if not summary.parts:
-        counted = write_part(coder, source_schema_batch(source), folder, 0, metadata)
-        summary.parts.append(counted.part)
-    summary.seconds = time.monotonic() - began
-    manifest = {
-        "embedcode": __version__,
-        "engine": "local",
-        "workers": workers,
-        "seconds": round(summary.seconds, 3),
-        "bundle": bundle_identity(coder),
-        "options": {"rows_per_part": rows_per_part, "min_confidence": coder.min_confidence},
-        "input": hashes.result(),
-        "rows": summary.rows,
-        "coded": summary.rows - summary.failed,
-        "errors": summary.failed,
-        "parts": summary.parts,
-    }
-    write_whole(folder / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode())
+    prepare(folder, inputs=source.files)
+    with locked(folder):
+        clear(folder, temporary=not restart)
+        metadata = part_metadata(coder, rows_per_part)
+        journal = Journal(source, metadata)
+        summary = Summary()
+        try:
+            journal.begin(folder)
+            _code(source, folder, metadata, journal, Workers(coder, bundled.load, workers), coder, summary, progress)
+            if not summary.parts:
+                _write(folder, 0, coder.classify_batch(_empty(source)), metadata, summary)
+            summary.problems = list(source.problems)
+            summary.seconds = time.monotonic() - began
+            manifest = {
+                "embedcode": __version__,
+                "engine": "local",
+                "workers": workers,
+                "seconds": round(summary.seconds, 3),
+                "bundle": bundle_identity(coder),
+                "options": {"rows_per_part": rows_per_part, "min_confidence": coder.min_confidence},
+                "input": journal.input_hashes(),
+                "rows": summary.rows,
+                "coded": summary.rows - summary.failed,
+                "errors": summary.failed,
+                "problems": summary.problems,
+                "parts": summary.parts,
+            }
+            write_json(folder / MANIFEST, manifest)
+        except OSError as error:
+            raise OutputError(
+                f"Cannot write to {folder}: {error.strerror or error}. {len(parts(folder))} parts are finished and "
+                "intact. Make room, then give the same command again to go on."
+            ) from error
     return summary
 
 
-def source_schema_batch(source: Source) -> pa.RecordBatch:
-    """An empty batch with the columns of a source."""
+def _empty(source: Source) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([], source.schema)
 
 
-@dataclass(frozen=True)
-class Counted:
-    """A finished part and what is in it."""
-
-    part: dict[str, Any]
-    rows: int
-    errors: Counter[str]
-    profiles: Counter[str]
-    languages: Counter[str]
-
-
-def _coded_parts(
+def _code(
     source: Source,
     folder: Path,
-    bundled: Bundled,
-    coder: Coder,
     metadata: dict[str, str],
-    workers: int,
-    rows_per_part: int,
-) -> Iterator[Counted]:
-    """The finished parts, in order."""
-    stream = source.batches(rows_per_part)
-    # Starting processes takes longer than coding one part.
-    head = list(itertools.islice(stream, 2 if workers > 1 else 0))
-    batches = enumerate(itertools.chain(head, stream))
-    if workers <= 1 or len(head) < 2:
-        for number, batch in batches:
-            yield write_part(coder, batch, folder, number, metadata)
-        return
-    with single_threaded():
-        arguments = (coder if FORK else None, bundled, str(folder), metadata)
-        pool = ProcessPoolExecutor(workers, get_context("fork" if FORK else "spawn"), _start, arguments)
-        with pool:
-            waiting: deque[Future[Counted]] = deque()
-            try:
-                for number, batch in batches:
-                    waiting.append(pool.submit(_work, number, batch))
-                    if len(waiting) >= workers * (1 + AHEAD):
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+    journal: Journal,
+    workers: Workers,
+    coder: Coder,
+    summary: Summary,
+    progress: Callable[[int], None],
+) -> None:
+    """Code the parts that the folder lacks, in order, and count all."""
+    clock = Stopwatch()
+    sizes: list[tuple[int, int]] = []  # of the parts in hand: number, and pieces still to come
+
+    def pieces() -> Iterator[pa.RecordBatch]:
+        clock.start()
+        for number, batch in enumerate(source.batches(int(metadata["embedcode.rows_per_part"]))):
+            if (known := _finished(folder, number, metadata, len(batch))) is not None:
+                sizes.append((number, 0))
+                summary.before += known
+                continue
+            cut = [pa.concat_batches([batch.slice(a, b - a)]) for a, b in chunks(batch)]
+            sizes.append((number, len(cut)))
+            clock.lap("reading")
+            yield from cut
+            clock.start()
+
+    def count_known() -> None:
+        while sizes and not sizes[0][1]:
+            name = part_name(sizes.pop(0)[0])
+            data = (folder / name).read_bytes()
+            table = pq.read_table(pa.BufferReader(data), columns=["error", "profile", "language"])
+            summary.add(name, table, hashlib.sha256(data).hexdigest())
+            progress(len(table))
+
+    held: list[pa.RecordBatch] = []
+    for coded in _coded(pieces(), workers, coder):
+        summary.stages += coded.seconds
+        summary.asked += coded.asked
+        summary.found += coded.found
+        count_known()
+        held.append(coded.batch)
+        if len(held) == sizes[0][1]:
+            clock.start()
+            whole = pa.Table.from_batches(held).combine_chunks().to_batches()[0]
+            _write(folder, sizes.pop(0)[0], whole, metadata, summary)
+            held = []
+            clock.lap("writing")
+            progress(len(whole))
+            journal.update(folder)
+    count_known()
+    summary.stages += clock.seconds
+    summary.deaths = workers.deaths
+    for path in parts(folder)[len(summary.parts) :]:
+        path.unlink()  # of a longer input that broke off and is whole now, or the other way round
 
 
-@contextlib.contextmanager
-def single_threaded() -> Iterator[None]:
-    """Let processes that are started meanwhile use one thread each for numeric work."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def _coded(pieces: Iterator[pa.RecordBatch], workers: Workers, coder: Coder) -> Iterator[Coded]:
+    """The coded pieces; starting processes takes longer than coding one piece."""
+    first = list(itertools.islice(pieces, 2 if workers.count > 1 else 0))
+    everything = itertools.chain(first, pieces)
+    if len(first) == 2:
+        yield from workers.code(everything)
+    else:
+        for piece in everything:
+            yield code(coder, piece)
 
 
-_worker: tuple[Coder, Path, dict[str, str]] | None = None
-
-
-def _start(coder: Coder | None, bundled: Bundled, folder: str, metadata: dict[str, str]) -> None:
-    """Make a worker ready."""
-    global _worker
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    pa.set_cpu_count(1)
-    use_threads(1)
-    _worker = (coder or bundled.load(), Path(folder), metadata)
-
-
-def _end_with_parent() -> None:
-    """End a worker whose parent was killed; it would wait for work for ever."""
-    if parent := parent_process():
-        parent.join()
-        os._exit(1)
-
-
-def _work(number: int, batch: pa.RecordBatch) -> Counted:
-    assert _worker is not None
-    coder, folder, metadata = _worker
-    return write_part(coder, batch, folder, number, metadata)
-
-
-def write_part(coder: Coder, batch: pa.RecordBatch, folder: Path, number: int, metadata: dict[str, str]) -> Counted:
-    """Code a batch and write it as a part."""
-    coded = coder.classify_batch(batch)
+def _write(folder: Path, number: int, coded: pa.RecordBatch, metadata: dict[str, str], summary: Summary) -> None:
+    """Write a part."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_batches([coded.replace_schema_metadata(metadata)]), sink, compression="zstd")
     data = sink.getvalue()
-    name = f"part-{number:05d}.parquet"
-    write_whole(folder / name, data)
-    part = {"name": name, "rows": len(coded), "sha256": hashlib.sha256(data).hexdigest()}
-    return Counted(part, len(coded), *(_tally(coded.column(c)) for c in ("error", "profile", "language")))
+    write_whole(folder / part_name(number), data)
+    summary.add(part_name(number), coded, hashlib.sha256(data).hexdigest())
 
 
-def _tally(column: pa.Array) -> Counter[str]:
-    counts = pc.value_counts(column.drop_null()).to_pylist()
-    return Counter({c["values"]: c["counts"] for c in counts})
-
-
-def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
-    """Write a file under a temporary name, flush it to the disk and rename it."""
-    temporary = path.with_name(path.name + TEMPORARY)
-    try:
-        with temporary.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+def _finished(folder: Path, number: int, metadata: dict[str, str], rows: int) -> int | None:
+    """The rows of a part that an earlier run finished; None where it did not."""
+    path = folder / part_name(number)
+    if not path.is_file():
+        return None
+    with contextlib.suppress(OSError, pa.ArrowException), pq.ParquetFile(path) as file:
+        found = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
+        if found == metadata and file.metadata.num_rows == rows:
+            return rows
+    return None
 
 
 def bundle_identity(coder: Coder) -> dict[str, str]:
@@ -372,23 +300,84 @@ def part_metadata(coder: Coder, rows_per_part: int) -> dict[str, str]:
     }
 
 
-class InputHashes:
-    """Sizes and SHA-256 of the input files, computed while they are coded."""
+class Journal:
+    """What a run was asked to do, kept beside its parts, so that only the same run goes on with them."""
 
-    def __init__(self, files: tuple[Path, ...]) -> None:
+    def __init__(self, source: Source, metadata: dict[str, str]) -> None:
+        self._asked: dict[str, Any] = {"bundle and options": metadata, "options of the input": source.options}
+        self._files = source.files
         self._entries: list[dict[str, Any]] = []
-        self._thread = threading.Thread(target=self._hash, args=(files,), daemon=True)
+        self._hashed = False
+        self._thread = threading.Thread(target=self._hash, daemon=True)
+
+    def begin(self, folder: Path) -> None:
+        """Note what is asked, or check that it is what was asked before.
+
+        Raises:
+            OutputError: The folder holds the output of another run.
+        """
+        before = read_json(folder / JOURNAL)
+        self._entries = [_state(path) for path in self._files]
+        if parts(folder):
+            if not before:
+                differs = "it has no journal"
+            elif not self._files:
+                differs = "standard input cannot be read again"
+            else:
+                differs = self._difference(before)
+            if differs:
+                raise OutputError(
+                    f"{folder} holds the coded ads of another run ({differs}). To code anew, delete them with "
+                    "--restart, or name another folder with -o."
+                )
         self._thread.start()
+        if not parts(folder):
+            write_json(folder / JOURNAL, self._value())
 
-    def _hash(self, files: tuple[Path, ...]) -> None:
-        for path in files:
-            entry: dict[str, Any] = {"path": str(path), "bytes": None, "sha256": None}
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                entry["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-                entry["bytes"] = path.stat().st_size
-            self._entries.append(entry)
+    def _difference(self, before: dict[str, Any]) -> str:
+        """How a journal differs from what is asked now; empty where it does not."""
+        for what, asked in self._asked.items():
+            if before.get(what) != json.loads(json.dumps(asked)):
+                return f"another {what}"
+        files = before.get("input", [])
+        if len(files) != len(self._entries):
+            return f"{len(files)} input files instead of {len(self._entries)}"
+        for was, now, path in zip(files, self._entries, self._files, strict=True):
+            same = was["bytes"] == now["bytes"] and (
+                was["modified"] == now["modified"] or (was["sha256"] and was["sha256"] == _sha256(path))
+            )
+            if not same:
+                return f"the input {path} has changed"
+        return ""
 
-    def result(self) -> list[dict[str, Any]]:
-        """One entry per file, once all are hashed; standard input has none."""
+    def update(self, folder: Path) -> None:
+        """Note the hashes of the input once they are known: files that are copied keep them."""
+        if not self._hashed and not self._thread.is_alive():
+            self._hashed = True
+            write_json(folder / JOURNAL, self._value())
+
+    def input_hashes(self) -> list[dict[str, Any]]:
+        """Path, size and SHA-256 of each input file, once all are hashed; standard input has none."""
         self._thread.join()
-        return self._entries
+        return [{k: e[k] for k in ("path", "bytes", "sha256")} for e in self._entries]
+
+    def _value(self) -> dict[str, Any]:
+        return {"embedcode": __version__, **self._asked, "input": self._entries}
+
+    def _hash(self) -> None:
+        for path, entry in zip(self._files, self._entries, strict=True):
+            entry["sha256"] = _sha256(path)
+
+
+def _state(path: Path) -> dict[str, Any]:
+    entry: dict[str, Any] = {"path": str(path), "bytes": None, "modified": None, "sha256": None}
+    with contextlib.suppress(OSError):
+        state = path.stat()
+        entry |= {"bytes": state.st_size, "modified": state.st_mtime_ns}
+    return entry
+
+
+def _sha256(path: Path) -> str | None:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None

@@ -111,6 +111,24 @@ def counts(title: str, rows: Mapping[str, int]) -> RenderableType:
     return Group(Text(title, "bold"), table)
 
 
+def timings(seconds: Mapping[str, float], ads: int, known: float) -> RenderableType:
+    """A table of what each stage took.
+
+    Args:
+        seconds: By stage, of all processes together.
+        ads: How many ads were coded.
+        known: Share of the segments that were known already.
+    """
+    total = sum(seconds.values()) or 1.0
+    table = Table(box=None, show_header=True, header_style="")
+    for heading in ("stage", "seconds", "µs an ad", "share"):
+        table.add_column(heading, justify="left" if heading == "stage" else "right")
+    for stage, took in sorted(seconds.items(), key=lambda s: -s[1]):
+        table.add_row(stage, f"{took:.2f}", f"{took / max(1, ads) * 1e6:,.0f}", f"{took / total:.1%}")
+    title = f"Processor time by stage, all processes together: {total:.2f} s; segments known already: {known:.1%}"
+    return Group(Text(title, "bold"), table)
+
+
 def report(found: Report, console: Console) -> None:
     """Print what a build measured."""
     before = f"{found.kappa_before:.3f} → " if found.kappa_before is not None else ""

@@ -15,7 +15,7 @@ import pytest
 import embedcode
 
 PACKAGE = Path(embedcode.__file__).parent
-FOUNDATION = {"_version", "errors", "types", "vectors", "words"}
+FOUNDATION = {"_version", "errors", "stopwatch", "threads", "types", "vectors", "words"}
 """What any module may import."""
 
 STAGES = {
@@ -25,10 +25,12 @@ STAGES = {
     "embedder",
     "examples",
     "features",
+    "folder",
     "head",
     "kappa",
     "language",
     "markup",
+    "memo",
     "neighbours",
     "paths",
     "proposals",
@@ -49,7 +51,7 @@ JOINTS = {
     "analysis": {"codes", "embedder", "features", "markup", "segments", "terms", "tools"},
     "labelled": {"analysis", "gold", "terms"},
     "bundle": {"codes", "embedder", "head", "labelled", "terms"},
-    "build": {"analysis", "bundle", "codes", "embedder", "features", "gold", "head", "kappa", "labelled"},
+    "build": {"analysis", "bundle", "codes", "embedder", "features", "gold", "head", "kappa", "labelled", "terms"},
     "train": {"codes", "embedder", "gold", "markup", "transformer"},
     "building": {
         *("book", "build", "bundle", "documents", "gold", "labelled", "loading", "paths", "train", "transformer"),
@@ -57,10 +59,11 @@ JOINTS = {
     "curate": {"book", "bundle", "embedder", "markup", "paths", "proposals", "tools"},
     "export": {"bundle", "embedder"},
     # Coding, and what stands around it.
-    "coder": {"analysis", "bundle", "coded", "codes", "language", "neighbours"},
+    "coder": {"analysis", "bundle", "coded", "codes", "embedder", "language", "memo", "neighbours", "terms"},
     "loading": {"book", "bundle", "coder", "paths", "transformer"},
-    "explain": {"analysis", "coder", "language"},
-    "run": {"coder", "documents", "language", "loading", "neighbours"},
+    "explain": {"analysis", "coder", "terms"},
+    "workers": {"coder", "neighbours"},
+    "run": {"coder", "documents", "folder", "language", "loading", "workers"},
     # Agreement with people.
     "matching": {"gold"},
     "agreement": {"gold", "kappa", "matching"},
@@ -69,7 +72,7 @@ JOINTS = {
     # The command line and the package's front door, which import when asked.
     "cli": {
         *("book", "building", "bundle", "curate", "documents", "evaluate", "examples", "explain", "export"),
-        *("agreement", "loading", "paths", "run", "show"),
+        *("agreement", "coder", "loading", "paths", "run", "show"),
     },
     "__init__": {"coded", "coder", "explain", "loading"},
 }

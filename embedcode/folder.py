@@ -1,0 +1,162 @@
+"""The folder of a run: what may lie in it, who may write to it, and how a file in it comes to be.
+
+A file is written under a temporary name, flushed to the disk and renamed, so that a name stands for a whole file,
+whenever the process or the machine stops.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embedcode.errors import OutputError
+
+MANIFEST = "manifest.json"
+JOURNAL = "journal.json"
+"""What the run was asked to do, so that only the same run goes on where it stopped."""
+
+LOCK = ".lock"
+TEMPORARY = ".tmp"
+
+PATIENCE = 5.0
+"""Seconds to wait for a run that is just ending, such as the workers of one that was killed."""
+
+
+def part_name(number: int) -> str:
+    """Name of a part."""
+    return f"part-{number:05d}.parquet"
+
+
+def prepare(folder: Path, *, inputs: Collection[Path] = ()) -> None:
+    """Make sure that a folder exists, can be written to, and holds nothing but the files of a run.
+
+    Args:
+        folder: The folder.
+        inputs: Files that are read; none of them may lie in the folder.
+
+    Raises:
+        OutputError: It cannot take the output.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = sorted(p.name for p in folder.iterdir())
+        read = {p.resolve() for p in inputs}
+        if within := [n for n in held if (folder / n).resolve() in read]:
+            raise OutputError(
+                f"{folder} holds the input ({', '.join(within[:5])}). Expected another folder for the output: name "
+                "one with -o."
+            )
+        if foreign := [n for n in held if not _is_ours(folder / n)]:
+            raise OutputError(
+                f"{folder} holds something else already ({', '.join(foreign[:5])}). Expected an empty or new folder: "
+                "name another with -o."
+            )
+        probe = folder / f"probe{TEMPORARY}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write to {folder}: {error.strerror or error}. Name another folder with -o."
+        ) from error
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether an earlier run wrote a file, going by its content: a Spark job names its parts likewise."""
+    if not path.is_file():
+        return False
+    if path.name == LOCK:
+        return True
+    if path.name.endswith(TEMPORARY):
+        return path.name.startswith(("part-", MANIFEST, JOURNAL, "probe"))
+    try:
+        if path.name in (MANIFEST, JOURNAL):
+            return "embedcode" in json.loads(path.read_bytes())
+        named = path.name.startswith("part-") and path.suffix == ".parquet"
+        return named and b"embedcode.version" in (pq.read_schema(path).metadata or {})
+    except (ValueError, TypeError, pa.ArrowException):
+        return False
+
+
+def clear(folder: Path, *, temporary: bool = False) -> None:
+    """Delete the files of an earlier run, or only those that it had not finished."""
+    for path in sorted(folder.iterdir()):
+        if path.name != LOCK and _is_ours(path) and (not temporary or path.name.endswith(TEMPORARY)):
+            path.unlink()
+
+
+def parts(folder: Path) -> list[Path]:
+    """The parts in a folder, in order."""
+    found = {int(m[1]): p for p in folder.iterdir() if (m := re.fullmatch(r"part-(\d+)\.parquet", p.name))}
+    return [found[number] for number in sorted(found)]
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the lock ends with the process, however that ends.
+
+    Raises:
+        OutputError: Another run writes to it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=PATIENCE)
+    except Timeout as error:
+        raise OutputError(
+            f"Another run is writing to {folder}. Wait for it to end, or name another folder with -o."
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write to {folder}: {error.strerror or error}. Name another folder with -o."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of ours; empty where there is none."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(path.read_bytes())
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write a JSON object."""
+    write_whole(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
+    """Write a file under a temporary name, flush it to the disk and rename it."""
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with temporary.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(path)
+        _flush_folder(path.parent)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush the names in a folder, where the system can."""
+    with contextlib.suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
