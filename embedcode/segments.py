@@ -230,7 +230,12 @@ def segment(text: str) -> list[tuple[int, int]]:
     """
     text = _unwrapped(_with_newlines(text)) + "\n"
     # Signs of lists are counted once for the ad, which spares most segments a look of their own.
-    lists = [kind for kind in _LISTS if not kind.signs or sum(map(text.count, kind.signs)) >= kind.least]
+    ascii_only = text.isascii()
+    lists = [
+        kind
+        for kind in _LISTS
+        if not kind.signs or sum(text.count(s) for s in kind.signs if not ascii_only or s.isascii()) >= kind.least
+    ]
     shortest_to_cut = _MIN_LIST if len(lists) > 1 else _MIN_RUN_ON
     segments: list[tuple[int, int]] = []
     start = _LEAD.match(text).end()  # type: ignore[union-attr]  # it matches the empty string too
@@ -246,8 +251,8 @@ def segment(text: str) -> list[tuple[int, int]]:
         if end > start:
             if text[end - 1] in _SUSPECT:
                 end = _end(text, start, end)
-            if end - start > shortest_to_cut:
-                segments += _refined(text, start, end, lists)
+            if end - start > shortest_to_cut and (parts := _refined(text, start, end, lists)):
+                segments += parts
             elif text[start].isalnum() or _LETTER.search(text, start, end):
                 segments.append((start, end))
         start = cut.end()
@@ -365,12 +370,18 @@ def _is_abbreviation(text: str, cut: re.Match[str]) -> bool:
 
 
 def _refined(text: str, start: int, end: int, lists: list[_List]) -> list[tuple[int, int]]:
-    """Cut a long segment at the items of a list inside it; what is still too long where it can be."""
+    """Cut a long segment at the items of a list inside it; what is still too long where it can be.
+
+    Returns:
+        The parts; none where the segment stays as it is.
+    """
     for kind in lists:
         cuts = [found.span(1) for found in kind.between.finditer(text, start, end)]
         if len(cuts) >= kind.least and _are_long(cuts, start, end, kind.shortest):
             break
     else:
+        if end - start <= MAX_LENGTH:
+            return []
         cuts = []
     parts = []
     for stop, resume in [*cuts, (end, end)]:

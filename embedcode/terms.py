@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from embedcode.types import Facet, Term
 from embedcode.words import Splitter, Words
 
+_START = 3
+"""Characters by which words that begin with no stem are told at once."""
+
 
 class TermHits(NamedTuple):
     """Where terms were found, in the order of the texts.
@@ -61,7 +64,8 @@ class TermFinder:
                 node.stems.append((last[:-1], number))
             else:
                 self._stems.setdefault(last[:-1], []).append(number)
-        self._longest_stem = max(map(len, self._stems), default=0)
+        self._stem_lengths = sorted({len(stem) for stem in self._stems})
+        self._stem_starts = {stem[:_START] for stem in self._stems}
         openers = list(self._root.next.values())
         self._seconds = {w for node in openers for w in node.next}
         self._second_stems = tuple({stem for node in openers for stem, _ in node.stems})
@@ -75,11 +79,10 @@ class TermFinder:
             waiting += node.next.values()
         self._splitter: Splitter | None = None
         self._words: list[str] = []
-        self._single: list[list[int]] = []
         self._opens = bytearray()
         self._continues = bytearray()
         self._counts = np.zeros(0, dtype=np.int64)
-        self._starts = np.zeros(1, dtype=np.int64)
+        self._starts = np.zeros(0, dtype=np.int64)
         self._terms = np.zeros(0, dtype=np.int64)
 
     def find(self, splitter: Splitter, words: Words) -> TermHits:
@@ -133,22 +136,27 @@ class TermFinder:
             self._splitter = splitter
         if len(self._words) == len(splitter):
             return
-        for word in splitter.words[len(self._words) :]:
+        fresh = splitter.words[len(self._words) :]
+        single = [self._terms_of(word) for word in fresh]
+        for word in fresh:
             node = self._root.next.get(word)
-            self._words.append(word)
-            self._single.append(self._terms_of(word))
             self._opens.append(node is not None and bool(node.next or node.stems))
             self._continues.append(word in self._seconds or word.startswith(self._second_stems))
-        self._counts = np.array([len(s) for s in self._single], dtype=np.int64)
-        self._starts = np.cumsum(self._counts) - self._counts
-        self._terms = np.array([n for s in self._single for n in s], dtype=np.int64)
+        self._words += fresh
+        counts = np.array([len(s) for s in single], dtype=np.int64)
+        self._starts = np.concatenate([self._starts, len(self._terms) + np.cumsum(counts) - counts])
+        self._counts = np.concatenate([self._counts, counts])
+        self._terms = np.concatenate([self._terms, np.array([n for s in single for n in s], dtype=np.int64)])
 
     def _terms_of(self, word: str) -> list[int]:
         """The terms of one word that a word is an instance of."""
         node = self._root.next.get(word)
         found = list(node.ends) if node else []
-        for length in range(1, min(len(word), self._longest_stem) + 1):
-            found += self._stems.get(word[:length], ())
+        if word[:_START] in self._stem_starts or any(word[:n] in self._stems for n in range(1, _START)):
+            for length in self._stem_lengths:
+                if length > len(word):
+                    break
+                found += self._stems.get(word[:length], ())
         return found
 
 

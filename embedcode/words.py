@@ -106,6 +106,10 @@ class Splitter:
         for token in dict.fromkeys(found):
             if token in self._known:
                 continue
+            bare = token.removesuffix(b".")
+            if bare.isalnum():  # letters and digits of ASCII: one word, as `WORD` would find
+                self._known[token] = self._number(bare.decode())
+                continue
             numbers = [self._number(w) for w in WORD.findall(token.decode("utf-8", "replace"))]
             if len(numbers) == 1:
                 self._known[token] = numbers[0]
