@@ -437,12 +437,13 @@ def count_corpus(bundle: Bundle, embedder: Embedder, batches: Iterator[list[tupl
     hits, holders, ads = np.zeros(terms, dtype=np.int64), np.zeros(terms, dtype=np.int64), 0
     for batch in batches:
         found = coder.analyse([text for text, _ in batch], [title for _, title in batch])
-        reading, vectors = found.reading, found.vectors
+        layout, vectors = found.layout, found.vectors
+        found_terms = coder.reader.read(layout.texts).hits
         ads += len(batch)
-        hits += np.bincount(reading.hits.term, minlength=terms)
-        pairs = np.unique(reading.ad[reading.hits.text] * terms + reading.hits.term)
+        hits += np.bincount(found_terms.term, minlength=terms)
+        pairs = np.unique(layout.ad[found_terms.text] * terms + found_terms.term)
         holders += np.bincount(pairs % max(1, terms), minlength=terms)
-        use = vectors.any(axis=1) & ~reading.title
+        use = vectors.any(axis=1) & ~layout.title
         products = vectors[use].astype(np.float32) @ bundle.anchor_vectors.T.astype(np.float32)
         reached = bundle.codes.given(found.probabilities)[use]
         own = np.max([products[:, groups[c]].max(axis=1) for c in codes], axis=0)

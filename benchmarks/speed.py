@@ -224,7 +224,9 @@ def stages(folder: Path, ads: Path) -> None:
 def growth(folder: Path, texts: list[str], repeats: int = 5) -> None:
     """Print the time for an ad by its size, in one process; lines are recombined, so that few are known already."""
     import embedcode
+    from embedcode.neighbours import use_threads
 
+    use_threads(1)
     coder = embedcode.load()
     coder.classify(texts[:200])
     lines = Lines(texts)

@@ -4,6 +4,9 @@
 never overwritten, so replacing the manifest, the last step of saving, switches from the old bundle to the new one
 at once. Nothing is pickled: tables are safetensors, the rest is JSON and plain text. The FAISS index is built from
 the vectors at load.
+
+A bundle may come from anyone, so loading trusts nothing in it: names stay within the folder, and types, shapes and
+ranges are checked, and whether the parts fit each other, before anything is used.
 """
 
 from __future__ import annotations
@@ -12,10 +15,10 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +27,16 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from embedcode._version import __version__
+from embedcode.analysis import Scorer, feature_space
 from embedcode.codes import CodeModel
 from embedcode.embedder import FoldTables, StaticEmbedder
-from embedcode.errors import BundleError
+from embedcode.errors import BundleError, some
 from embedcode.head import Head
 from embedcode.labelled import Labelled
 from embedcode.terms import TermHits
-from embedcode.types import Anchor, Code, CodingBook, Facet, Profile, Term, Tool
+from embedcode.tools import MATCHES
+from embedcode.types import NEGATIVE, Anchor, Code, CodingBook, Facet, Profile, Term, Tool
+from embedcode.vectors import SCALE
 
 FORMAT = 1
 """Version of the layout; a bundle of a higher one is refused."""
@@ -40,8 +46,15 @@ STATIC = "static"
 TRANSFORMER = "sentence-transformers"
 
 _REQUIRED = ("book", "anchors", "models")
+_OTHER_TOOL = "OTHER"
+
+_LARGEST = 1e9
+"""Numbers of a model are far smaller; beyond the range of floats, sums of them would be infinite."""
 
 Tensors = dict[str, NDArray[Any]]
+Shapes = Mapping[str, tuple[type, tuple[int | None, ...]]]
+"""Type and shape of each tensor of a file; None for any length."""
+
 T = TypeVar("T")
 
 
@@ -182,26 +195,29 @@ def load_bundle(folder: Path, *, labelled: bool = False) -> Bundle:
         BundleError: A file is missing, has another hash than the manifest says, or is not what it should be.
     """
     files = _Files(folder)
-    manifest = files.manifest
-    book = files.parse("book", lambda data: _book(json.loads(data)))
-    anchors = files.tensors("anchors", {"vectors": (np.int8, (len(book.anchors), None))})["vectors"]
-    codes, head, precision = files.parse("models", lambda data: _load_models(json.loads(data)))
-    spec = EmbedderSpec(**{k: str(manifest["embedder"].get(k, "")) for k in ("kind", "name", "sha256")})
+    book = files.parse("book", lambda data: _book(_from_json(data)))
+    shapes: Shapes = {"vectors": (np.int8, (len(book.anchors), None))}
+    anchors = files.tensors("anchors", shapes, lambda t: _check_unit(t["vectors"]))["vectors"]
+    codes, head, precision = files.parse("models", lambda data: _load_models(_from_json(data), book, anchors))
+    spec, dimension = files.embedder, anchors.shape[1]
     static = folds = ads = None
     if spec.kind == STATIC:
         words = files.parse("words", lambda data: data.decode().splitlines())
-        shape = (len(words), anchors.shape[1])
-        static = StaticEmbedder(words, files.tensors("embedder", {"table": (np.int8, shape)})["table"])
+        shapes = {"table": (np.int8, (len(words), dimension))}
+        static = StaticEmbedder(words, files.tensors("embedder", shapes)["table"])
     if labelled and "labelled" in files.names:
-        names = files.parse("labels", json.loads)
-        ads = files.parse("labelled", lambda data: _labelled(load_tensors(data), names))
+        names = files.parse("labels", lambda data: _names(_from_json(data)))
+        shapes = _labelled_shapes(names, dimension)
+        ads = _labelled(files.tensors("labelled", shapes, lambda t: _check_labelled(t, names)), names)
         if static:
-            parts = files.tensors("folds", {"rows": (np.int32, (None,)), "tables": (np.int8, (None, None, shape[1]))})
+            shapes = {"rows": (np.int32, (None,)), "tables": (np.int8, (None, None, dimension))}
+            n_words, n_folds = len(static.words), int(ads.fold.max()) + 1
+            parts = files.tensors("folds", shapes, lambda t: _check_folds(t, n_words, n_folds))
             folds = FoldTables(parts["rows"], parts["tables"])
     hashes = {key: entry["sha256"] for key, entry in files.names.items()}
     return Bundle(
-        book, manifest["book_hash"], anchors, codes, head, precision, spec, static, folds, ads,
-        manifest.get("figures", {}), hashes,
+        book, files.manifest["book_hash"], anchors, codes, head, precision, spec, static, folds, ads,
+        files.manifest.get("figures", {}), hashes,
     )  # fmt: skip
 
 
@@ -216,113 +232,273 @@ class _Files:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
-            self.manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
-        except FileNotFoundError:
+        if not os.path.lexists(folder / MANIFEST):
             raise BundleError(
                 f"Found no bundle in {folder} (no {MANIFEST}). Build one with `embedcode build`, or name another "
                 "with --index."
-            ) from None
-        except (OSError, ValueError) as error:
-            raise self.broken(MANIFEST, str(error)) from error
-        version = self.manifest.get("format") if isinstance(self.manifest, dict) else None
-        if not isinstance(version, int):
+            )
+        found = self._parse(MANIFEST, self._read(MANIFEST), _from_json)
+        version = found.get("format") if isinstance(found, dict) else None
+        if type(version) is not int:  # true is an int as well
             raise self.broken(MANIFEST, "it has no format number")
         if version > FORMAT:
             raise BundleError(
                 f"The bundle in {folder} has format {version}; this embedcode reads up to {FORMAT}. "
                 "Install a newer embedcode, or build the bundle again."
             )
-        self.names: dict[str, dict[str, str]] = self.manifest.get("files", {})
-        valid = all(
-            isinstance(self.manifest.get(k), t) for k, t in (("files", dict), ("embedder", dict), ("book_hash", str))
-        )
-        if not valid or any(k not in self.names for k in _REQUIRED):
+        if version < 1:
+            raise self.broken(MANIFEST, f"found format {version}, expected 1 to {FORMAT}")
+        self.manifest: dict[str, Any] = found
+        types = {"files": dict, "embedder": dict, "book_hash": str}
+        if not all(isinstance(found.get(k), t) for k, t in types.items()) or not found["files"].keys() >= set(
+            _REQUIRED
+        ):
             raise self.broken(MANIFEST, "entries are missing")
-        for entry in self.names.values():
-            name = entry.get("name") if isinstance(entry, dict) else None
-            if not isinstance(name, str) or not name or Path(name).name != name or name.startswith("."):
-                raise self.broken(MANIFEST, f"{name!r} is no plain file name")
-            if not (folder / name).is_file():
+        self.embedder = self._parse(MANIFEST, found["embedder"], _embedder)
+        self._parse(MANIFEST, found.get("figures", {}), _check_figures)
+        self.names: dict[str, dict[str, str]] = found["files"]
+        for key, entry in self.names.items():
+            name, digest = (entry.get(k) if isinstance(entry, dict) else None for k in ("name", "sha256"))
+            if key not in _KEYS or not isinstance(name, str) or not _OURS.fullmatch(name):
+                raise self.broken(
+                    MANIFEST, f"{name!r:.80} is no plain file name such as '{_KEYS[0]}-0123456789ab.json'"
+                )
+            if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
+                raise self.broken(MANIFEST, f"{digest!r:.80} is no SHA-256")
+            if not os.path.lexists(folder / name):
                 raise BundleError(f"The bundle in {folder} lacks its file {name}. {_RESTORE}")
 
     def broken(self, name: str, reason: str) -> BundleError:
         return BundleError(f"The bundle in {self.folder} is damaged: {name}: {reason}. {_RESTORE}")
 
-    def read(self, key: str) -> bytes:
+    def _read(self, name: str) -> bytes:
+        path = self.folder / name
+        try:
+            if path.resolve().parent != self.folder.resolve():
+                raise self.broken(name, "it is a link that leads out of the folder; put the file itself there")
+            if not path.is_file():
+                raise self.broken(name, "it is no file")
+            return path.read_bytes()
+        except (OSError, RuntimeError) as error:  # links that go round in a circle are a RuntimeError
+            raise self.broken(name, str(error)) from error
+
+    def _parse(self, name: str, data: Any, parse: Callable[[Any], T]) -> T:
+        try:
+            return parse(data)
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, SafetensorError) as error:
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            raise self.broken(name, f"{kind}{error}") from error
+
+    def parse(self, key: str, parse: Callable[[bytes], T]) -> T:
+        """What is in a file; its hash is checked first."""
         entry = self.names.get(key)
         if entry is None:
             raise self.broken(MANIFEST, f"it names no {key} file")
-        try:
-            data = (self.folder / entry["name"]).read_bytes()
-        except OSError as error:
-            raise self.broken(entry["name"], str(error)) from error
+        data = self._read(entry["name"])
         digest = hashlib.sha256(data).hexdigest()
-        if digest != entry.get("sha256"):
-            said = str(entry.get("sha256"))[:12]
+        if digest != entry["sha256"]:
+            said = entry["sha256"][:12]
             raise self.broken(entry["name"], f"its SHA-256 is {digest[:12]}..., the manifest says {said}...")
-        return data
+        return self._parse(entry["name"], data, parse)
 
-    def parse(self, key: str, parse: Callable[[bytes], T]) -> T:
-        data = self.read(key)
-        try:
-            return parse(data)
-        except (ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
-            raise self.broken(self.names[key]["name"], f"{type(error).__name__}: {error}") from error
+    def tensors(self, key: str, shapes: Shapes, check: Callable[[Tensors], None] = lambda _: None) -> Tensors:
+        """The tensors in a file: those expected and no others."""
 
-    def tensors(self, key: str, expected: dict[str, tuple[type, tuple[int | None, ...]]]) -> Tensors:
-        tensors: Tensors = self.parse(key, load_tensors)
-        for name, (dtype, shape) in expected.items():
-            found = tensors.get(name)
-            fits = (
-                found is not None
-                and found.dtype == dtype
-                and found.ndim == len(shape)
-                and all(w in (None, g) for w, g in zip(shape, found.shape, strict=True))
-            )
-            if not fits:
-                got = "nothing" if found is None else f"{found.dtype} {found.shape}"
-                raise self.broken(self.names[key]["name"], f"{name}: found {got}, expected {dtype.__name__} {shape}")
-        return tensors
+        def parse(data: bytes) -> Tensors:
+            tensors: Tensors = load_tensors(data)
+            for name, (dtype, shape) in shapes.items():
+                found = tensors.get(name)
+                fits = (
+                    found is not None
+                    and found.dtype == dtype
+                    and found.ndim == len(shape)
+                    and all(w in (None, g) for w, g in zip(shape, found.shape, strict=True))
+                )
+                if not fits:
+                    got = "nothing" if found is None else f"{found.dtype} {found.shape}"
+                    raise ValueError(f"{name}: found {got}, expected {np.dtype(dtype)} {shape}")
+            if surplus := sorted(tensors.keys() - shapes.keys()):
+                raise ValueError(f"found {some(surplus)} as well, expected {some(list(shapes))}")
+            check(tensors)
+            return tensors
+
+        return self.parse(key, parse)
 
 
-def _book(data: dict[str, Any]) -> CodingBook:
-    def facet(row: dict[str, Any]) -> Facet:
-        return Facet(**{**row, "both": tuple(row["both"]) if row["both"] else None})
+def _from_json(data: bytes) -> Any:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"found {constant}, expected finite numbers")
 
-    def tool(row: dict[str, Any]) -> Tool:
-        lists = {k: tuple(row[k]) for k in ("aliases", "speaks_for", "against")}
-        return Tool(**{**row, **lists})
+    return json.loads(data, parse_constant=refuse)
 
-    return CodingBook(
-        tuple(Profile(**r) for r in data["profiles"]),
-        tuple(Code(**r) for r in data["codes"]),
-        tuple(Anchor(**r) for r in data["anchors"]),
-        tuple(facet(r) for r in data["facets"]),
-        tuple(Term(**r) for r in data["terms"]),
-        tuple(tool(r) for r in data["tools"]),
-        tuple(data.get("not_tools", ())),  # bundles built before there were any
+
+def _object(value: Any, needed: Iterable[str], optional: Iterable[str] = ()) -> dict[str, Any]:
+    """A JSON object with these keys."""
+    needed = set(needed)
+    if not isinstance(value, dict) or not needed <= value.keys() <= needed | set(optional):
+        found = ", ".join(value) if isinstance(value, dict) else repr(value)
+        raise ValueError(f"found {found:.200}, expected an object with {', '.join(sorted(needed))}")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"found {value!r:.80}, expected a list")
+    return value
+
+
+def _text(value: Any) -> str:
+    """A JSON string; JSON can hold one half of a surrogate pair, which is no text."""
+    if not isinstance(value, str):
+        raise ValueError(f"found {value!r:.80}, expected text")
+    value.encode()
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(map(_text, _list(value)))
+
+
+def _pair(value: Any) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    one, other = _texts(value)
+    return one, other
+
+
+def _numbers(value: Any, *shape: int, least: float = -_LARGEST, most: float = _LARGEST) -> NDArray[np.float64]:
+    """JSON numbers, nested as deep as the shape is long."""
+    array = np.array(value)
+    if array.dtype.kind not in "iuf" or array.shape != shape:
+        raise ValueError(f"found numbers of shape {array.shape} ({array.dtype}), expected {shape}")
+    if not ((array >= least) & (array <= most)).all():
+        raise ValueError(f"found {some([f'{x:g}' for x in array.flat])}, expected all finite, {least:g} to {most:g}")
+    return array.astype(np.float64)
+
+
+_FIELDS: dict[str, Callable[[Any], Any]] = {
+    "str": _text,
+    "tuple[str, ...]": _texts,
+    "tuple[str, str] | None": _pair,
+}
+"""How to read a field of the coding book's types, by its annotation."""
+
+
+def _rows(kind: Callable[..., T], rows: Any) -> tuple[T, ...]:
+    """Objects of a type from JSON; fields with a default may be missing (bundles built before there were any)."""
+    known = fields(cast(Any, kind))
+    read = {f.name: _FIELDS[str(f.type)] for f in known}
+    needed = [f.name for f in known if f.default is MISSING]
+    return tuple(kind(**{n: read[n](v) for n, v in _object(row, needed, read).items()}) for row in _list(rows))
+
+
+def _book(value: Any) -> CodingBook:
+    data = _object(value, ("profiles", "codes", "anchors", "facets", "terms", "tools"), ("not_tools",))
+    book = CodingBook(
+        _rows(Profile, data["profiles"]),
+        _rows(Code, data["codes"]),
+        _rows(Anchor, data["anchors"]),
+        _rows(Facet, data["facets"]),
+        _rows(Term, data["terms"]),
+        _rows(Tool, data["tools"]),
+        _texts(data.get("not_tools", [])),  # bundles built before there were any
     )
+    _check_book(book)
+    return book
 
 
-def _load_models(data: dict[str, Any]) -> tuple[CodeModel, Head, dict[str, float]]:
-    def floats(value: Any, *shape: int) -> NDArray[np.float64]:
-        array = np.array(value, dtype=np.float64)
-        if array.shape != shape or not np.isfinite(array).all():
-            raise ValueError(f"found numbers of shape {array.shape}, expected {shape}, all finite")
-        return array
+def _check_book(book: CodingBook) -> None:
+    """Check that what names something else in the book finds it."""
+    profiles, codes = [p.name for p in book.profiles], [c.code for c in book.codes]
+    facets = {f.name: f for f in book.facets}
+    single = {n for n, f in facets.items() if not f.both}
+    for what, names in (("profiles", profiles), ("codes", codes), ("facets", [f.name for f in book.facets])):
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"found the {what} {some(names)}, expected some, each once")
+    if not book.anchors:
+        raise ValueError("found no anchors, expected some")
+    for what, named, known in (
+        ("code", [a.code for a in book.anchors], {*codes, NEGATIVE}),
+        ("code", [t.code for t in book.tools], {*codes, _OTHER_TOOL}),
+        ("match", [t.match for t in book.tools], set(MATCHES)),
+        ("facet", [t.facet for t in book.terms], single),
+        ("facet", [n for f in book.facets for n in f.both or ()], single),
+    ):
+        if unknown := sorted(set(named) - known):
+            raise ValueError(f"found the {what} {some(unknown)}, expected one of {some(sorted(known))}")
 
-    c, h = data["codes"], data["head"]
-    n = len(c["codes"])
+
+def _load_models(value: Any, book: CodingBook, anchors: NDArray[np.int8]) -> tuple[CodeModel, Head, dict[str, float]]:
+    data = _object(value, ("codes", "head", "tool_precision"))
+    c = _object(data["codes"], ("codes", "strength", "context", "thresholds"))
+    h = _object(data["head"], ("profiles", "mean", "scale", "weights", "intercept", "temperature"))
+    scorer = Scorer(book.anchors, anchors)
+    features = feature_space(book, scorer).names
+    for what, found, expected in (
+        ("profiles", _texts(h["profiles"]), tuple(p.name for p in book.profiles)),
+        ("codes", _texts(c["codes"]), scorer.pools.codes),
+    ):
+        if found != expected:
+            raise ValueError(f"found the {what} {some(found)}, expected those of the coding book: {some(expected)}")
+    lacking = [k.code for k in book.codes if not {f"{k.code}.best", f"{k.code}.tools"} & set(features)]
+    if lacking:
+        raise ValueError(f"found no anchors for {some(lacking)}, expected some for each code")
+    n, p, f = len(c["codes"]), len(h["profiles"]), len(features)
     codes = CodeModel(
-        tuple(c["codes"]), floats(c["strength"], n, 3), floats(c["context"], n, 3), floats(c["thresholds"], n)
+        scorer.pools.codes,
+        _numbers(c["strength"], n, 3),
+        _numbers(c["context"], n, 3),
+        _numbers(c["thresholds"], n),
     )
-    p, f = len(h["profiles"]), len(h["mean"])
     head = Head(
-        tuple(h["profiles"]), floats(h["mean"], f), floats(h["scale"], f), floats(h["weights"], p, f),
-        floats(h["intercept"], p), float(h["temperature"]),
-    )  # fmt: skip
-    return codes, head, {str(k): float(v) for k, v in data["tool_precision"].items()}
+        tuple(h["profiles"]),
+        _numbers(h["mean"], f),
+        _numbers(h["scale"], f, least=1 / _LARGEST),
+        _numbers(h["weights"], p, f),
+        _numbers(h["intercept"], p),
+        float(_numbers(h["temperature"], least=1e-3, most=1e3)),
+    )
+    precision = _object(data["tool_precision"], (), MATCHES)
+    return codes, head, {k: float(_numbers(v, least=0, most=1)) for k, v in precision.items()}
+
+
+def _embedder(value: Any) -> EmbedderSpec:
+    names = ("kind", "name", "sha256")
+    spec = EmbedderSpec(*(_text(v) for v in (_object(value, names)[n] for n in names)))
+    if spec.kind not in (STATIC, TRANSFORMER):
+        raise ValueError(f"found the embedder {spec.kind!r:.80}, expected {STATIC} or {TRANSFORMER}")
+    parts = spec.name.split("/")
+    if spec.name and (len(parts) > 2 or {"", ".", ".."} & set(parts) or {"\\", "\0"} & set(spec.name)):
+        raise ValueError(f"found the model {spec.name!r:.80}, expected a name, not a path")
+    return spec
+
+
+def _check_figures(value: Any) -> None:
+    """Check what the next build compares itself with; the rest is for people to read."""
+    figures = _object(value, (), value)
+    if "kappa" in figures:
+        _numbers(figures["kappa"], least=-1, most=1)
+    _texts(list(_object(figures.get("cross_validated", {}), (), figures.get("cross_validated", {})).values()))
+
+
+def _check_unit(vectors: NDArray[np.int8]) -> None:
+    """Check that vectors are unit vectors as whole numbers, or zero; see `vectors.quantise`."""
+    if not vectors.shape[1]:
+        raise ValueError("found vectors of length 0, expected numbers in them")
+    length = float(np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64).max(initial=0)))
+    if length > SCALE + np.sqrt(vectors.shape[1]) / 2 or vectors.min(initial=0) < -127:
+        raise ValueError(f"found a vector of length {length:.0f}, expected {SCALE} at most")
+
+
+def _check_within(name: str, values: NDArray[Any], end: float) -> None:
+    if len(values) and not (values.min() >= 0 and values.max() < end):
+        raise ValueError(f"{name}: found {values.min()} to {values.max()}, expected from 0 and below {end:g}")
+
+
+def _check_folds(t: Tensors, n_words: int, n_folds: int) -> None:
+    _check_within("rows", t["rows"], n_words)
+    if t["tables"].shape[:2] != (n_folds, len(t["rows"])):
+        raise ValueError(f"tables: found shape {t['tables'].shape}, expected {n_folds} folds of {len(t['rows'])} rows")
 
 
 def _labelled_parts(ads: Labelled) -> tuple[Tensors, dict[str, Any]]:
@@ -343,24 +519,66 @@ def _labelled_parts(ads: Labelled) -> tuple[Tensors, dict[str, Any]]:
     return tensors, names
 
 
-def _labelled(t: Tensors, names: dict[str, Any]) -> Labelled:
+_NAMES = ("ids", "profiles", "codes", "terms", "tools")
+
+
+def _names(value: Any) -> dict[str, tuple[str, ...]]:
+    names = {k: _texts(v) for k, v in _object(value, _NAMES).items()}
+    if not names["ids"] or len(names["ids"]) != len(names["profiles"]):
+        raise ValueError(f"found {len(names['ids'])} ids and {len(names['profiles'])} profiles, expected as many")
+    return names
+
+
+def _labelled_shapes(names: Mapping[str, tuple[str, ...]], dimension: int) -> Shapes:
+    """The tensors that `_labelled_parts` makes."""
+    ads, codes = len(names["ids"]), len(names["codes"])
+    return {
+        "weight": (np.float32, (ads,)),
+        "fold": (np.uint8, (ads,)),
+        "length": (np.int32, (ads,)),
+        "ad": (np.int32, (None,)),
+        "title": (np.bool_, (None,)),
+        "labels": (np.bool_, (None, codes)),
+        "known": (np.bool_, (None, codes)),
+        "hits_text": (np.int32, (None,)),
+        "hits_term": (np.int32, (None,)),
+        "named": (np.int32, (None, 2)),
+        "vectors": (np.int8, (None, dimension)),
+    }
+
+
+def _check_labelled(t: Tensors, names: Mapping[str, tuple[str, ...]]) -> None:
+    """Check that numbers point at something, and that segments and hits have one each of what each must have."""
+    n_ads, n_segments = len(names["ids"]), len(t["ad"])
+    for group in (("title", "labels", "known", "vectors", "ad"), ("hits_text", "hits_term")):
+        if len({len(t[k]) for k in group}) > 1:
+            raise ValueError(f"found {', '.join(f'{len(t[k])} {k}' for k in group)}, expected as many of each")
+    _check_within("weight", t["weight"], _LARGEST)
+    _check_within("length", t["length"], _LARGEST)
+    _check_within("ad", t["ad"], n_ads)
+    if (np.diff(t["ad"]) < 0).any():
+        raise ValueError("ad: found a lower number after a higher one, expected them to ascend")
+    _check_within("hits_text", t["hits_text"], n_segments)
+    _check_within("hits_term", t["hits_term"], len(names["terms"]))
+    _check_within("named", t["named"][:, 0], n_ads)
+    _check_within("named", t["named"][:, 1], len(names["tools"]))
+    _check_unit(t["vectors"])
+
+
+def _labelled(t: Tensors, names: Mapping[str, tuple[str, ...]]) -> Labelled:
     def long(key: str) -> NDArray[np.int64]:
         return t[key].astype(np.int64)
 
     return Labelled(
-        ids=tuple(names["ids"]),
-        profiles=tuple(names["profiles"]),
+        **names,
         weight=t["weight"].astype(np.float64),
         fold=long("fold"),
         length=long("length"),
         ad=long("ad"),
         title=t["title"],
-        codes=tuple(names["codes"]),
         labels=t["labels"],
         known=t["known"],
-        terms=tuple(names["terms"]),
         hits=TermHits(long("hits_text"), long("hits_term")),
-        tools=tuple(names["tools"]),
         named=long("named"),
         vectors=t["vectors"],
     )

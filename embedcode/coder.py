@@ -101,6 +101,9 @@ class Coder:
         self._phrases = pa.array([a.phrase for a in bundle.book.anchors], pa.string())
         self._ids = pa.array([a.id for a in bundle.book.anchors], pa.string())
         self._codes = [c.code for c in bundle.book.codes]
+        tools = bundle.book.tools
+        self._tools = pa.array([t.name for t in tools], pa.string())
+        self._precision = np.array([bundle.tool_precision.get(t.match, 1.0) for t in tools], dtype=np.float64)
         self._strengths = [self.space.names.index(self._strength_name(c)) for c in self._codes]
         rows = {
             c: np.array([i for i, a in enumerate(bundle.book.anchors) if a.code == c]) for c in self.scorer.pools.codes
@@ -264,8 +267,7 @@ class Coder:
         anchor = np.concatenate([anchor, none])
         tool = np.concatenate([np.full(len(segment), -1), t[:, 4]])
         similarity = np.concatenate([similarity, np.full(len(t), np.nan)])
-        precision = [self.bundle.tool_precision.get(x.match, 1.0) for x in self.bundle.book.tools]
-        score = np.concatenate([found.probabilities[segment, column], np.array([precision[i] for i in t[:, 4]])])
+        score = np.concatenate([found.probabilities[segment, column], self._precision[t[:, 4]]])
         sort = np.lexsort((tool, code, end, start, field, ad))
         ad, field, start, end, code, anchor, tool = (x[sort] for x in (ad, field, start, end, code, anchor, tool))
         given = titles or [None] * len(texts)
@@ -283,7 +285,7 @@ class Coder:
                 self._phrases.take(pa.array(anchor, mask=no_anchor)),
                 self._ids.take(pa.array(anchor, mask=no_anchor)),
                 _rounded(similarity[sort], no_anchor),
-                pa.array([x.name for x in self.bundle.book.tools], pa.string()).take(pa.array(tool, mask=no_tool)),
+                self._tools.take(pa.array(tool, mask=no_tool)),
             ],
             fields=list(EVIDENCE),
         )

@@ -61,7 +61,7 @@ def prepare(folder: Path, *, inputs: Collection[Path] = ()) -> None:
             )
         probe = folder / f"probe{TEMPORARY}"
         probe.write_bytes(b"")
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another run may just have cleared the folder
     except OSError as error:
         raise OutputError(
             f"Cannot write to {folder}: {error.strerror or error}. Name another folder with -o."
@@ -71,7 +71,7 @@ def prepare(folder: Path, *, inputs: Collection[Path] = ()) -> None:
 def _is_ours(path: Path) -> bool:
     """Whether an earlier run wrote a file, going by its content: a Spark job names its parts likewise."""
     if not path.is_file():
-        return False
+        return not os.path.lexists(path)  # a run that is at work may have renamed it
     if path.name == LOCK:
         return True
     if path.name.endswith(TEMPORARY):
@@ -89,7 +89,7 @@ def clear(folder: Path, *, temporary: bool = False) -> None:
     """Delete the files of an earlier run, or only those that it had not finished."""
     for path in sorted(folder.iterdir()):
         if path.name != LOCK and _is_ours(path) and (not temporary or path.name.endswith(TEMPORARY)):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def parts(folder: Path) -> list[Path]:
@@ -147,7 +147,7 @@ def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
             os.fsync(out.fileno())
         temporary.replace(path)
         _flush_folder(path.parent)
-    except OSError:
+    except BaseException:  # Ctrl-C among them
         temporary.unlink(missing_ok=True)
         raise
 

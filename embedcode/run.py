@@ -10,12 +10,14 @@ import contextlib
 import hashlib
 import itertools
 import json
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pyarrow as pa
@@ -153,13 +155,14 @@ def run(
     began = time.monotonic()
     coder = coder or bundled.load()
     prepare(folder, inputs=source.files)
-    with locked(folder):
+    with locked(folder), _interruptible(progress) as progress:
         clear(folder, temporary=not restart)
         metadata = part_metadata(coder, rows_per_part)
         journal = Journal(source, metadata)
         summary = Summary()
         try:
             journal.begin(folder)
+            (folder / MANIFEST).unlink(missing_ok=True)  # it says that all parts are there
             _code(source, folder, metadata, journal, Workers(coder, bundled.load, workers), coder, summary, progress)
             if not summary.parts:
                 _write(folder, 0, coder.classify_batch(_empty(source)), metadata, summary)
@@ -179,6 +182,7 @@ def run(
                 "problems": summary.problems,
                 "parts": summary.parts,
             }
+            journal.update(folder)
             write_json(folder / MANIFEST, manifest)
         except OSError as error:
             raise OutputError(
@@ -186,6 +190,32 @@ def run(
                 "intact. Make room, then give the same command again to go on."
             ) from error
     return summary
+
+
+@contextlib.contextmanager
+def _interruptible(progress: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
+    """Let Ctrl-C stop a run at the next part at the latest: Arrow drops what is raised while it tries an import."""
+    stopped = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        signal.default_int_handler(number, frame)
+
+    def advance(rows: int) -> None:
+        if stopped:
+            raise KeyboardInterrupt
+        progress(rows)
+
+    main = threading.current_thread() is threading.main_thread()
+    ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, stop)
+    try:
+        yield advance
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _empty(source: Source) -> pa.RecordBatch:

@@ -24,6 +24,7 @@ from embedcode import cli
 from embedcode._version import __version__
 from embedcode.bundle import MANIFEST
 from embedcode.documents import OUTPUT_NAMES
+from embedcode.folder import LOCK
 
 README = Path(__file__).parent.parent / "README.md"
 TEXTS = [r["text"] for r in gold_rows()]
@@ -66,6 +67,11 @@ def ok(*args: str, input: bytes | str | None = None) -> Any:
 def coded(folder: str) -> pa.Table:
     """All parts of a folder of coded ads; the manifest beside them keeps `read_table` from reading the folder."""
     return pa.concat_tables([pq.read_table(p) for p in sorted(Path(folder).glob("part-*.parquet"))])
+
+
+def files(folder: str) -> list[str]:
+    """What lies in a folder of coded ads, beside its lock."""
+    return sorted(p.name for p in Path(folder).iterdir() if p.name != LOCK)
 
 
 def commands() -> dict[str, Any]:
@@ -184,16 +190,23 @@ def test_restart(here: Study) -> None:
     ok("classify", "ads.parquet", "-o", "out", "--rows-per-part", "2", "--workers", "1")
     done = invoke("classify", "one.jsonl", "-o", "out")
     assert done.exit_code == 2
-    assert "holds coded ads already (4 files)" in done.stderr
+    assert "out holds the coded ads of another run (another bundle and options)" in done.stderr
     assert "--restart" in done.stderr
+    assert [p.name for p in sorted(Path("out").glob("part-*"))] == [f"part-0000{i}.parquet" for i in range(3)]
+    done = invoke("classify", "one.jsonl", "-o", "out", "--rows-per-part", "2")
+    assert done.exit_code == 2
+    assert "out holds the coded ads of another run (the input one.jsonl has changed)" in done.stderr
     ok("classify", "one.jsonl", "-o", "out", "--restart")
-    assert sorted(p.name for p in Path("out").iterdir()) == ["manifest.json", "part-00000.parquet"]
+    assert files("out") == ["journal.json", "manifest.json", "part-00000.parquet"]
+    assert coded("out").column("id").to_pylist() == ["ad-0"]
 
 
 def test_a_bundle_that_cannot_be_loaded_costs_no_earlier_run(here: Study) -> None:
     ok("classify", "one.jsonl", "-o", "out")
+    before = {p: p.read_bytes() for p in Path("out").iterdir()}
     assert invoke("classify", "one.jsonl", "-o", "out", "--restart", "--index", "nope").exit_code == 2
-    assert len(list(Path("out").iterdir())) == 2
+    assert files("out") == ["journal.json", "manifest.json", "part-00000.parquet"]
+    assert {p: p.read_bytes() for p in Path("out").iterdir()} == before
     invoke("classify", "one.jsonl", "-o", "new", "--index", "nope")
     assert not Path("new").exists()
 
@@ -503,7 +516,10 @@ def test_ctrl_c(here: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("embedcode.run.run", stop)
     done = invoke("classify", "ads.parquet", "-o", "out")
     assert done.exit_code == 130
-    assert done.stderr == "Stopped.\n"
+    assert done.stderr == "Stopped. The finished parts in out are whole; give the same command again to go on.\n"
+    monkeypatch.setattr("embedcode.curate.overview", stop)
+    done = invoke("anchors", "list")
+    assert (done.exit_code, done.stderr) == (130, "Stopped.\n")
 
 
 def test_a_real_process_from_end_to_end(here: Study) -> None:
@@ -511,7 +527,8 @@ def test_a_real_process_from_end_to_end(here: Study) -> None:
     done = subprocess.run(
         [BIN, "classify", "-", "-o", "out"], input=Path("ads.jsonl").read_bytes(), capture_output=True
     )
-    assert (done.returncode, done.stderr) == (0, b"")
+    told = b"Standard input cannot be read again: this run cannot be continued if it is stopped.\n"
+    assert (done.returncode, done.stderr) == (0, told)
     assert "6 ads" in done.stdout.decode()
     assert "\x1b" not in done.stdout.decode(), "no colours or progress where nobody looks"
     assert coded("out").num_rows == 6

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import embedcode
 from embedcode.bundle import Bundle, load_bundle
 from embedcode.coded import EVIDENCE, CodedAd
-from embedcode.coder import CHUNK_ADS, Coder
+from embedcode.coder import CHUNK_ADS, REMEMBERED, Coder
 from embedcode.errors import InputError
 from embedcode.examples import example_ads
 from embedcode.paths import shipped
@@ -171,7 +171,7 @@ def test_the_nearest_anchor_by_brute_force(coder: Coder) -> None:
         for e in coder.classify([text])[0].codes:
             if e.tool is not None:
                 continue
-            segment = int(np.flatnonzero(found.reading.start == e.start)[0])
+            segment = int(np.flatnonzero(found.layout.start == e.start)[0])
             products = table @ found.vectors[segment].astype(np.int64)
             near = np.argsort(-products, kind="stable").tolist()
             mine = [i for i in near if anchors[i].code == e.code]
@@ -282,9 +282,9 @@ def test_no_title_and_an_empty_one_are_the_same(coder: Coder) -> None:
 
 def test_the_first_line_serves_as_the_title(coder: Coder) -> None:
     body = "You build chatbots with LangChain and retrieval-augmented generation for lawyers."
-    reading = coder.analyse([f"AI Engineer\n\n{body}"]).reading
-    assert reading.title.tolist() == [True, False]
-    assert coder.analyse([f"{body} You test them.\n\n{body}"]).reading.title.tolist()[0] is False
+    layout = coder.analyse([f"AI Engineer\n\n{body}"]).layout
+    assert layout.title.tolist() == [True, False]
+    assert coder.analyse([f"{body} You test them.\n\n{body}"]).layout.title.tolist()[0] is False
 
 
 def test_titles_carry_no_codes_but_tools(coder: Coder) -> None:
@@ -411,6 +411,21 @@ def test_a_fresh_coder_gives_the_same(coder: Coder, mixed: pa.RecordBatch) -> No
     backwards = mixed.take(pa.array(range(79, -1, -1)))
     out = fresh.classify_batch(backwards).take(pa.array(range(79, -1, -1)))
     assert out.equals(coder.classify_batch(mixed.slice(0, 80)))
+
+
+def test_what_is_remembered_does_not_matter(coder: Coder, mixed: pa.RecordBatch) -> None:
+    """However many segments are remembered, and whether they were met before: the same bytes."""
+    whole = in_batches(coder, mixed, 1000)
+    for remember in (0, 10, REMEMBERED):
+        fresh = Coder(coder.bundle) if remember == REMEMBERED else Coder(coder.bundle, remember=remember)
+        for size in (1000, 40):
+            assert in_batches(fresh, mixed, size) == whole, (remember, size)
+        memo = fresh.memo
+        assert memo.asked > 2 * len(mixed)
+        assert (memo.found > 0) == (remember != 0)
+        if remember == REMEMBERED:
+            assert memo.found > 0.8 * memo.asked, "the ads are there ten times"
+        assert fresh.clock.seconds["terms"] > 0
 
 
 def test_the_limits_of_chunks_do_not_matter(

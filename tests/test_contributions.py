@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +19,7 @@ from embedcode.bundle import Bundle
 from embedcode.codes import Pools, best_threshold, fit_codes
 from embedcode.kappa import cohen_kappa
 from embedcode.labelled import Labelled
+from embedcode.terms import TermHits, facet_counts
 from embedcode.types import NEGATIVE
 from embedcode.vectors import quantise
 
@@ -137,8 +137,9 @@ def test_terms_left_out(contributions: ModuleType, bundle: Bundle) -> None:
     def brute_force(left_out: int) -> tuple[float, float, np.ndarray]:
         hits = labelled.current_hits(book)
         kept = hits.term != left_out
-        current = replace(labelled, hits=type(hits)(hits.text[kept], hits.term[kept]))
-        features = space.compute(evidence(book, current, named, fit.evidence.probabilities))
+        left = TermHits(hits.text[kept], hits.term[kept])
+        counts = facet_counts(left, len(labelled.ad), book.terms, book.facets)
+        features = space.compute(evidence(book, labelled, named, fit.evidence.probabilities, counts))
         p = np.zeros((len(labelled.ids), len(profiles)))
         for fold, head in study.heads.items():
             p[labelled.fold == fold] = head.probabilities(features)[labelled.fold == fold]

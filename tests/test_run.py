@@ -21,11 +21,14 @@ import pytest
 from ads import gold_rows
 from conftest import Study
 
+from embedcode import folder as folders
 from embedcode import run as running
+from embedcode import workers as working
 from embedcode._version import __version__
 from embedcode.documents import Columns, Source
-from embedcode.errors import BundleError, EmbedcodeError, InputError, OutputError
-from embedcode.run import MANIFEST, Bundled, prepare, run
+from embedcode.errors import BundleError, InputError, OutputError
+from embedcode.folder import JOURNAL, LOCK, MANIFEST, clear, prepare
+from embedcode.run import Bundled, run
 
 TEXTS = [r["text"] for r in gold_rows()]
 
@@ -57,11 +60,10 @@ def ads(tmp_path: Path) -> dict[str, Path]:
 def code(
     study: Study, source: Path | list[Path], folder: Path, keep: tuple[str, ...] = ("sector",), **options: Any
 ) -> running.Summary:
-    """Prepare the folder and code."""
+    """Open the input and code it."""
     paths = source if isinstance(source, list) else [source]
     limit = options.pop("limit", None)
     opened = Source.open([str(p) for p in paths], Columns(keep=keep), limit=limit)
-    prepare(folder)
     return run(opened, folder, Bundled(str(study.index)), **options)
 
 
@@ -137,7 +139,7 @@ def test_several_files_are_one_input(built_study: Study, ads: dict[str, Path], t
 def test_few_ads_need_no_processes(
     built_study: Study, ads: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(working, "ProcessPoolExecutor", None)
     assert code(built_study, ads["parquet"], tmp_path / "out", workers=8).rows == len(TEXTS)
 
 
@@ -220,44 +222,67 @@ def test_a_new_folder_and_an_empty_one(tmp_path: Path) -> None:
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
-def test_a_folder_that_holds_something_else(tmp_path: Path) -> None:
+def test_a_folder_that_holds_something_else(built_study: Study, ads: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "full"
+    folder.mkdir()
     for restart in (False, True):
-        (tmp_path / "notes.txt").write_text("mine", "utf-8")
+        (folder / "notes.txt").write_text("mine", "utf-8")
         with pytest.raises(OutputError, match=r"holds something else already \(notes.txt\).*-o"):
-            prepare(tmp_path, restart=restart)
-    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+            code(built_study, ads["csv"], folder, restart=restart)
+        with pytest.raises(OutputError, match="holds something else already"):
+            prepare(folder)
+    assert [p.name for p in folder.iterdir()] == ["notes.txt"]
 
 
 def test_an_earlier_run(built_study: Study, ads: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     code(built_study, ads["csv"], out, rows_per_part=10)
-    before = parts(out)
-    with pytest.raises(OutputError, match=r"holds coded ads already \(6 files\).*--restart"):
-        prepare(out)
-    assert parts(out) == before
+    before = {p: p.read_bytes() for p in out.iterdir()}
+    with pytest.raises(
+        OutputError, match=r"holds the coded ads of another run \(another bundle and options\).*--restart"
+    ):
+        code(built_study, ads["csv"], out, rows_per_part=9)
+    prepare(out)
+    assert {p: p.read_bytes() for p in out.iterdir()} == before
     (out / "part-00009.parquet.tmp").write_bytes(b"cut off")
-    prepare(out, restart=True)
-    assert list(out.iterdir()) == []
+    (out / "part-00008.parquet").write_bytes((out / "part-00000.parquet").read_bytes())
+    code(built_study, ads["jsonl"], out, rows_per_part=20, restart=True)
+    assert sorted(p.name for p in out.iterdir() if p.name != LOCK) == [
+        *(JOURNAL, MANIFEST, "part-00000.parquet", "part-00001.parquet", "part-00002.parquet")
+    ]
+    code(built_study, ads["jsonl"], tmp_path / "fresh", rows_per_part=20)
+    assert parts(out) == parts(tmp_path / "fresh")
+    clear(out)
+    assert [p.name for p in out.iterdir() if p.name != LOCK] == []
 
 
 @pytest.mark.parametrize("name", ["part-00000.parquet", "manifest.json", "draft.tmp"])
-def test_files_of_others_with_our_names_are_left_alone(ads: dict[str, Path], tmp_path: Path, name: str) -> None:
+def test_files_of_others_with_our_names_are_left_alone(
+    built_study: Study, ads: dict[str, Path], tmp_path: Path, name: str
+) -> None:
     """Spark names its parts as we do."""
     out = tmp_path / "out"
     out.mkdir()
     (out / name).write_bytes(ads["parquet"].read_bytes() if name.endswith("parquet") else b'{"mine": 1}')
+    before = (out / name).read_bytes()
     for restart in (False, True):
         with pytest.raises(OutputError, match="holds something else"):
-            prepare(out, restart=restart)
-    assert (out / name).exists()
+            code(built_study, ads["csv"], out, restart=restart)
+    clear(out)
+    assert (out / name).read_bytes() == before
 
 
 def test_the_folder_of_the_input(built_study: Study, ads: dict[str, Path], tmp_path: Path) -> None:
     out = tmp_path / "out"
     code(built_study, ads["csv"], out, keep=())
+    before = parts(out)
     with pytest.raises(OutputError, match="holds the input"):
-        prepare(out, restart=True, inputs=[out / "part-00000.parquet"])
-    assert parts(out)
+        prepare(out, inputs=[out / "part-00000.parquet"])
+    (out / "part-00001.parquet").write_bytes(before["part-00000.parquet"])
+    source = Source.open([str(out / "part-00001.parquet")], Columns(text="id"))
+    with pytest.raises(OutputError, match="holds the input"):
+        run(source, out, Bundled(str(built_study.index)), restart=True)
+    assert parts(out) == dict.fromkeys(("part-00000.parquet", "part-00001.parquet"), before["part-00000.parquet"])
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
@@ -285,7 +310,7 @@ def test_no_space_left(
 
 def test_a_write_that_fails_leaves_no_half_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
-        running.write_whole(tmp_path / "x", "text")  # type: ignore[arg-type]
+        folders.write_whole(tmp_path / "x", "text")
     assert not (tmp_path / "x").exists()
 
 
@@ -295,18 +320,18 @@ def die(*_: Any) -> None:
     os._exit(9)
 
 
-@pytest.mark.skipif(not running.FORK, reason="a worker that is not forked does not see the patch")
+@pytest.mark.skipif(not working.FORK, reason="a worker that is not forked does not see the patch")
 def test_a_worker_that_is_killed(
     built_study: Study, ads: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "write_part", die)
-    prepare(tmp_path / "out")
-    source = Source.open([str(ads["csv"])])
-    with pytest.raises(
-        EmbedcodeError, match="worker was ended from outside.*0 parts are finished.*--workers 1"
-    ) as found:
-        run(source, tmp_path / "out", Bundled(str(built_study.index)), workers=2, rows_per_part=5)
-    assert found.value.exit_status == 1
+    monkeypatch.setattr(working, "_work", die)
+    summary = code(built_study, ads["csv"], tmp_path / "out", workers=2, rows_per_part=2, limit=4)
+    found = table(tmp_path / "out")
+    assert found.column("id").to_pylist() == [r["id"] for r in rows()[:4]]
+    assert found.column("error").to_pylist() == [working.DEADLY] * 4
+    assert summary.errors == Counter({working.DEADLY: 4})
+    assert summary.deaths >= 4
+    assert manifest(tmp_path / "out")["errors"] == 4
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")

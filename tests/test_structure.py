@@ -50,7 +50,7 @@ JOINTS = {
     # From texts to evidence, for coding and building alike.
     "analysis": {"codes", "embedder", "features", "markup", "segments", "terms", "tools"},
     "labelled": {"analysis", "gold", "terms"},
-    "bundle": {"codes", "embedder", "head", "labelled", "terms"},
+    "bundle": {"analysis", "codes", "embedder", "head", "labelled", "terms", "tools"},
     "build": {"analysis", "bundle", "codes", "embedder", "features", "gold", "head", "kappa", "labelled", "terms"},
     "train": {"codes", "embedder", "gold", "markup", "transformer"},
     "building": {
