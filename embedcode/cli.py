@@ -357,6 +357,35 @@ def evaluate(
         typer.echo(show.agreement(found))
 
 
+@app.command()
+def export(
+    coded: Annotated[Path, typer.Argument(help="Coded ads: what classify wrote.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    format: Annotated[
+        str | None, typer.Option("--format", help="csv or jsonl; by the ending of the file's name where not given.")
+    ] = None,
+    evidence: Annotated[
+        bool, typer.Option("--evidence", help="One row per piece of evidence instead of one per ad.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file where there is one.")] = False,
+) -> None:
+    """Write coded ads as one flat file: CSV for spreadsheets, or JSON Lines.
+
+    In CSV, a cell that a spreadsheet would take for a formula gets a leading apostrophe.
+
+    Example: `embedcode export coded -o coded.csv`
+
+    The evidence, a row for each piece: `embedcode export coded -o evidence.csv --evidence`
+    """
+    from embedcode.tables import export_coded, is_finished
+
+    rows = export_coded(coded, output, format=format, evidence=evidence, force=force)
+    if not is_finished(coded):
+        typer.echo(f"Warning: {coded} holds a run that is not finished; written is what it has coded so far.", err=True)
+    what = f"{rows:,} pieces of evidence" if evidence else _ads(rows)
+    typer.echo(f"{what} → {output}")
+
+
 @app.command("export-model")
 def export_model(
     output: Annotated[Path, typer.Argument(help="Folder to write.")],

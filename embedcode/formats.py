@@ -42,8 +42,8 @@ from embedcode.values import (
 LAYOUT = pa.schema([(name, pa.string()) for name in ("id", "title", "text", "error")])
 """The first columns of every batch; the kept columns follow."""
 
-CHUNK_ROWS = 256
-"""Rows read at a time: few, so that a run of ads of several megabytes fits in memory."""
+CHUNK_ROWS, CHUNK_SIZE = 256, 1 << 25
+"""Rows read at a time, and about how long they may be together: few, so that a run of huge ads fits in memory."""
 
 HEAD_LINES, HEAD_BYTES = 1000, 1 << 22
 """How much of a JSON Lines file is looked at for its columns and their types."""
@@ -129,7 +129,18 @@ class AdsFile(ABC):
             stream = self.path.open("rb")
         start = stream.peek(4)[:4]
         found = (name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark))
-        return stream, next(found, self.encoding)
+        encoding = next(found, self.encoding)
+        if b"\0" in start[:2] and "a".encode(encoding) == b"a":
+            stream.close()
+            raise InputError(self._unmarked(encoding, start.index(0)))
+        return stream, encoding
+
+    def _unmarked(self, encoding: str, zero: int) -> str:
+        """What to say of a file that has zeros among its first bytes, as UTF-16 has, but no byte order mark."""
+        return (
+            f"{self} is not {encoding}: the first bad byte is 0x00 at byte offset {zero}. Expected UTF-8, or UTF-16 "
+            f"with a byte order mark. It looks like UTF-16 without one: --encoding utf-16-{'le' if zero else 'be'}."
+        )
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -184,7 +195,7 @@ class Parquet(AdsFile):
         with self._failures(), pq.ParquetFile(self.path, **options) as file:
             names = set(file.schema_arrow.names)
             wanted = {pick.text, pick.title, pick.id, *pick.keep.names} & names
-            for batch in file.iter_batches(CHUNK_ROWS, columns=sorted(wanted), use_threads=False):
+            for batch in file.iter_batches(rows_at_a_time(file.metadata), columns=sorted(wanted), use_threads=False):
                 yield self._batch(batch, pick, names)
 
     def _batch(self, batch: pa.RecordBatch, pick: Pick, names: set[str]) -> pa.RecordBatch:
@@ -342,7 +353,8 @@ class JsonLines(AdsFile):
         try:
             row = self._decode(line.decode())
         except UnicodeDecodeError as error:
-            return {}, f"not UTF-8 (at byte {error.start + 1} of the line)"
+            byte = f"byte 0x{line[error.start]:02X} at byte {error.start + 1} of the line"
+            return {}, f"not UTF-8: {byte}; if the file has another encoding, name it with --encoding"
         except json.JSONDecodeError as error:
             return {}, f"not JSON: {error.msg} (at character {error.pos + 1} of the line)"
         except (ValueError, RecursionError):
@@ -400,10 +412,25 @@ def whole_lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
             line = readline(LONGEST + 1)
 
 
-def transposed(rows: Iterator[Row]) -> Iterator[list[tuple[Any, ...]]]:
-    """The columns of `CHUNK_ROWS` rows at a time."""
-    while chunk := list(islice(rows, CHUNK_ROWS)):
+def transposed(rows: Iterable[Row]) -> Iterator[list[tuple[Any, ...]]]:
+    """The columns of `CHUNK_ROWS` rows at a time, or of fewer where these are long."""
+    chunk: list[Row] = []
+    size = 0
+    for row in rows:
+        chunk.append(row)
+        size += sum(len(value) for value in row if isinstance(value, str))
+        if len(chunk) == CHUNK_ROWS or size > CHUNK_SIZE:
+            yield list(zip(*chunk, strict=True))
+            chunk, size = [], 0
+    if chunk:
         yield list(zip(*chunk, strict=True))
+
+
+def rows_at_a_time(file: pq.FileMetaData) -> int:
+    """How many rows of a Parquet file to read at a time, judged by the row group whose rows are longest."""
+    groups = [file.row_group(number) for number in range(file.num_row_groups)]
+    longest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    return min(CHUNK_ROWS, max(CHUNK_SIZE // max(longest, 1), 1))
 
 
 def as_batch(arrays: list[pa.Array], pick: Pick) -> pa.RecordBatch:

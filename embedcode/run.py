@@ -42,6 +42,7 @@ from embedcode.folder import (
 )
 from embedcode.language import SUPPORTED
 from embedcode.loading import load
+from embedcode.neighbours import use_threads
 from embedcode.stopwatch import Stopwatch
 from embedcode.workers import Coded, Workers, code
 
@@ -154,6 +155,7 @@ def run(
     """
     began = time.monotonic()
     coder = coder or bundled.load()
+    use_threads(1)
     prepare(folder, inputs=source.files)
     with locked(folder), _interruptible(progress) as progress:
         clear(folder, temporary=not restart)

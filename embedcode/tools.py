@@ -372,7 +372,7 @@ class ToolFinder:
             before = len(waiting)
             waiting = [w for w in waiting if not _accept(text, accepted, *w)]
             waiting = [w for w in reversed(waiting) if not _accept(text, accepted, *w)][::-1]
-            changed = len(waiting) < before or _accept_pair(text, accepted, waiting)
+            changed = len(waiting) < before or _accept_pairs(text, accepted, waiting)
 
     def _has_cue(self, text: str, folded: bytes, mention: Mention) -> bool:
         """Whether words near an ambiguous name speak for it."""
@@ -497,19 +497,20 @@ def _accept(text: str, accepted: list[Mention], mention: Mention, needs: int) ->
     return False
 
 
-def _accept_pair(text: str, accepted: list[Mention], waiting: list[tuple[Mention, int]]) -> bool:
-    """Names that are all ambiguous speak for each other in a list: accept the first, the others follow."""
-    for (a, a_needs), (b, b_needs) in pairwise(waiting):
-        if (
-            a_needs == b_needs == _NEAR_TOOL
-            and a.tool != b.tool
-            and _list_between(text, a.end, b.start)
-            and not (_begins_sentence(text, a) or _begins_sentence(text, b))
-        ):
-            insort(accepted, a)
-            waiting.remove((a, a_needs))
-            return True
-    return False
+def _accept_pairs(text: str, accepted: list[Mention], waiting: list[tuple[Mention, int]]) -> bool:
+    """Names that are all ambiguous speak for each other in a list: accept the first of each two, the last follows."""
+    first = {
+        a
+        for (a, a_needs), (b, b_needs) in pairwise(waiting)
+        if a_needs == b_needs == _NEAR_TOOL
+        and a.tool != b.tool
+        and _list_between(text, a.end, b.start)
+        and not (_begins_sentence(text, a) or _begins_sentence(text, b))
+    }
+    accepted += first
+    accepted.sort()
+    waiting[:] = [w for w in waiting if w[0] not in first]
+    return bool(first)
 
 
 def _listed(text: str, accepted: list[Mention], mention: Mention, only_before: bool = False) -> bool:

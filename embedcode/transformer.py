@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,9 +63,13 @@ class TransformerEmbedder:
             logging.disable_progress_bar()
         try:
             # A model that is in the hub's cache on this machine counts as being here.
-            model = SentenceTransformer(
-                str(folder) if folder else name, device="cpu", trust_remote_code=False, local_files_only=not download
-            )
+            with _hub(download):
+                model = SentenceTransformer(
+                    str(folder) if folder else name,
+                    device="cpu",
+                    trust_remote_code=False,
+                    local_files_only=not download,
+                )
         except (OSError, ValueError, KeyError) as error:
             if folder is None and not download:
                 raise ModelError(
@@ -100,6 +105,19 @@ class TransformerEmbedder:
             filled = [i for i, t in enumerate(texts) if t in number]
             out[filled] = vectors[[number[texts[i]] for i in filled]]
         return out
+
+
+@contextmanager
+def _hub(allowed: bool) -> Iterator[None]:
+    """Whether the hub may be asked: told to use local files only, its library still asks it for other things."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not allowed
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def find_folder(name: str) -> Path | None:

@@ -404,7 +404,6 @@ def test_a_code_without_anchors(study: Study) -> None:
         ("labelled", "weight", lambda a: -a, "weight: found -"),
         ("labelled", "weight", lambda a: a.astype(np.float64), "weight: found float64"),
         ("labelled", "weight", lambda a: a[1:], r"weight: found float32 \("),
-        ("labelled", "fold", lambda a: a + 200, "folds of"),
         ("labelled", "length", lambda a: a - 100_000, "length: found -"),
         ("labelled", "ad", lambda a: a + 1, "ad: found 1 to"),
         ("labelled", "ad", lambda a: a[::-1].copy(), "expected them to ascend"),
@@ -427,6 +426,13 @@ def test_tensors_that_do_not_fit(study: Study, key: str, name: str, change: Call
     tensors = {k: v for k, v in {**tensors, name: changed}.items() if v is not None}
     rewrite(study.index, key, save(tensors))
     with pytest.raises(BundleError, match=f"damaged: {file_of(study.index, key).name}: .*{found}"):
+        load_bundle(study.index, labelled=True)
+
+
+def test_more_folds_than_embedders(study: Study) -> None:
+    tensors = load(file_of(study.index, "labelled").read_bytes())
+    rewrite(study.index, "labelled", save({**tensors, "fold": tensors["fold"] + np.uint8(200)}))
+    with pytest.raises(BundleError, match="tables: found shape .* expected 203 folds"):
         load_bundle(study.index, labelled=True)
 
 

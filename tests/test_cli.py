@@ -93,7 +93,7 @@ def commands() -> dict[str, Any]:
 
 def test_the_commands() -> None:
     assert set(commands()) == {
-        *("classify", "explain", "build", "train", "evaluate", "export-model", "demo"),
+        *("classify", "explain", "build", "train", "evaluate", "export", "export-model", "demo"),
         *("anchors check", "anchors list", "anchors add", "anchors copy", "anchors suggest-tools"),
     }, "a command more: add it here, and test it below"
 
@@ -162,6 +162,18 @@ def test_classify_with_options(here: Study) -> None:
     ok("classify", "ads.parquet", "-o", "c", "--text-column", "sector", "--id-column", "text", "--title-column", "id")
     assert coded("c").column("id").to_pylist() == TEXTS[:6]
     ok("classify", "ads.par*", "-o", "d", "--limit", "1", "--keep", "all")
+
+
+def test_timings_and_the_segment_cache(here: Study) -> None:
+    with_cache = ok("classify", "ads.parquet", "ads.jsonl", "-o", "a", "--timings", "--workers", "1")
+    known = re.search(r"segments known already: ([\d.]+)%", with_cache.stdout)
+    assert known is not None
+    assert float(known[1]) >= 50  # every ad is there twice
+    for stage in ("segmenting", "similarities", "tools", "writing", "reading"):
+        assert stage in with_cache.stdout
+    without = ok("classify", "ads.parquet", "ads.jsonl", "-o", "b", "--timings", "--segment-cache", "0")
+    assert "segments known already: 0.0%" in without.stdout
+    assert Path("a/part-00000.parquet").read_bytes() == Path("b/part-00000.parquet").read_bytes()
 
 
 def test_rows_with_errors_are_told(here: Study) -> None:

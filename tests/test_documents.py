@@ -37,6 +37,7 @@ ADS: list[dict[str, Any]] = [
     {"id": "en-5", "title": "GenAI engineer", "text": "Prompting, retrieval,\r\nevaluation."},
 ]
 TEXTS = [ad["text"] for ad in ADS]
+ENCODING = "; if the file has another encoding, name it with --encoding"
 
 
 def write_parquet(path: Path, rows: Any = ADS, **options: Any) -> Path:
@@ -484,8 +485,8 @@ def test_json_rows(tmp_path: Path) -> None:
         ("[1, 2]", "a list, not an object"),
         ("null", "null, not an object"),
         ('"tekst"', "a string, not an object"),
-        (b'{"text": "caf\xe9"}', "not UTF-8 (at byte 14 of the line)"),
-        (b'{"text": "\xed\xa0\x80"}', "not UTF-8 (at byte 11 of the line)"),
+        (b'{"text": "caf\xe9"}', f"not UTF-8: byte 0xE9 at byte 14 of the line{ENCODING}"),
+        (b'{"text": "\xed\xa0\x80"}', f"not UTF-8: byte 0xED at byte 11 of the line{ENCODING}"),
         ("[" * 100_000, "not JSON: too many digits or levels"),
         ('{"text": ' + "1" * 5000 + "}", "not JSON: too many digits or levels"),
         ('{"text": NaN}', "the text is a number, not text"),

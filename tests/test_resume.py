@@ -21,6 +21,7 @@ from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
+import faiss
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -72,7 +73,18 @@ def ads(tmp_path: Path) -> Path:
 @pytest.fixture
 def many(tmp_path: Path) -> Path:
     """Ads enough for a run that can be stopped in the middle."""
-    return write(tmp_path / "many.jsonl", rows(600))
+    return write(tmp_path / "many.jsonl", rows(400))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in a process of the command line: threads that wait for a busy core make small searches very slow."""
+    variables, threads = dict(os.environ), faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    yield
+    faiss.omp_set_num_threads(threads)
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 def code(study: Study, source: Path, folder: Path, **options: Any) -> running.Summary:
@@ -213,7 +225,7 @@ def test_killed_fifty_times(built_study: Study, many: Path, tmp_path: Path) -> N
     assert subprocess.run(command(tmp_path / "whole"), capture_output=True).returncode == 0
     duration = time.monotonic() - began
     expected = parts(tmp_path / "whole")
-    assert len(expected) == 300
+    assert len(expected) == 200
     chance = random.Random(0)
     kills = finishes = 0
     cut: list[int] = []  # finished parts at each kill
@@ -247,9 +259,9 @@ def test_killed_fifty_times(built_study: Study, many: Path, tmp_path: Path) -> N
 def test_ctrl_c(built_study: Study, many: Path, tmp_path: Path) -> None:
     out, log = tmp_path / "out", tmp_path / "log"
     command = arguments(built_study, many, out, "--keep", "sector", "--workers", "2", "--rows-per-part", "2")
-    for least in (3, 90):
+    for least in (3, 60):
         with started([BIN, *command], log) as process:
-            until(lambda n=least: len(list(out.glob("part-*.parquet"))) >= n)  # type: ignore[misc]
+            until(lambda n=least: len(list(out.glob("part-*.parquet"))) >= n)
             os.killpg(process.pid, signal.SIGINT)
             assert process.wait(30) == 130, (len(parts(out)), log.read_text())
             with pytest.raises(ProcessLookupError):
@@ -257,10 +269,10 @@ def test_ctrl_c(built_study: Study, many: Path, tmp_path: Path) -> None:
         assert log.read_text() == (
             f"Stopped. The finished parts in {out} are whole; give the same command again to go on.\n"
         )
-        assert least <= len(parts(out)) < 300
+        assert least <= len(parts(out)) < 200
         assert not list(out.glob("*.tmp"))
         assert not (out / MANIFEST).exists()
-    assert code(built_study, many, out, rows_per_part=2).before >= 180
+    assert code(built_study, many, out, rows_per_part=2).before >= 120
     code(built_study, many, tmp_path / "whole", rows_per_part=2)
     check_finished(out, many, parts(tmp_path / "whole"))
 
@@ -525,7 +537,7 @@ def test_a_look_at_a_folder_that_is_written_to(built_study: Study, many: Path, t
             looks += 1
         assert process.returncode == 0, log.read_text()
     assert looks > 10
-    assert len(parts(out)) == 150
+    assert len(parts(out)) == 100
 
 
 # Folders that cannot be written to
@@ -681,7 +693,7 @@ def test_a_row_that_cannot_be_coded(
 
 
 @forked
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_worker_that_dies_once_costs_nothing(
     built_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signal_number: int
 ) -> None:
@@ -750,10 +762,12 @@ def cut_gzip(folder: Path) -> tuple[Path, list[str]]:
 
 def damaged_parquet(folder: Path) -> tuple[Path, list[str]]:
     path = folder / "ads.parquet"
-    pq.write_table(pa.Table.from_pylist(rows(600)), path, row_group_size=128, use_dictionary=False)
+    pq.write_table(
+        pa.Table.from_pylist(rows(600)), path, row_group_size=128, write_page_checksum=True, use_dictionary=False
+    )
     place = pq.read_metadata(path).row_group(3).column(1).data_page_offset
     data = bytearray(path.read_bytes())
-    data[place + 200 : place + 300] = bytes(100)
+    data[place + 8000 : place + 8100] = bytes(100)
     path.write_bytes(data)
     return path, [str(path)]
 

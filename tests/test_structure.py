@@ -63,16 +63,17 @@ JOINTS = {
     "loading": {"book", "bundle", "coder", "paths", "transformer"},
     "explain": {"analysis", "coder", "terms"},
     "workers": {"coder", "neighbours"},
-    "run": {"coder", "documents", "folder", "language", "loading", "workers"},
+    "run": {"coder", "documents", "folder", "language", "loading", "neighbours", "workers"},
     # Agreement with people.
     "matching": {"gold"},
     "agreement": {"gold", "kappa", "matching"},
     "evaluate": {"agreement", "coded", "gold", "values"},
+    "tables": {"coded", "folder", "values"},
     "show": {"agreement", "build", "coded", "explain", "kappa"},
     # The command line and the package's front door, which import when asked.
     "cli": {
         *("book", "building", "bundle", "curate", "documents", "evaluate", "examples", "explain", "export"),
-        *("agreement", "coder", "loading", "paths", "run", "show"),
+        *("agreement", "coder", "loading", "paths", "run", "show", "tables"),
     },
     "__init__": {"coded", "coder", "explain", "loading"},
 }

@@ -1,0 +1,310 @@
+"""Writes coded ads as one flat file, for spreadsheets and for programs that read no Parquet.
+
+CSV begins with a byte order mark, so that spreadsheets read it as UTF-8, and ends its lines as RFC 4180 has it. A
+cell that a spreadsheet would take for a formula gets a leading apostrophe: ads are written by strangers. JSON Lines
+holds the same columns as they are.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from embedcode.coded import EVIDENCE, coded_schema
+from embedcode.errors import InputError, OutputError
+from embedcode.folder import MANIFEST, TEMPORARY, parts, read_json
+from embedcode.values import identifiers, plain
+
+FORMATS = ("csv", "jsonl")
+
+EVIDENCE_COLUMNS = ("id", "code", "start", "end", "field", "text", "score", "anchor", "similarity", "tool")
+
+_CODED = coded_schema((), ())
+_SINGLE = ("id", "profile", "confidence", "language", "n_segments", "duplicate_of", "error")
+_BATCH_ROWS = 1024
+_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - spreadsheets take the wide signs for plain ones
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+Table = tuple[list[str], Iterator[Sequence[Any]]]
+"""Names of the columns, and the rows."""
+
+
+def export_coded(
+    coded: Path, output: Path, *, format: str | None = None, evidence: bool = False, force: bool = False
+) -> int:
+    """Write coded ads as one flat file; it is whole or not there.
+
+    Args:
+        coded: What `classify` wrote: its folder, or one of its parts.
+        output: The file.
+        format: `csv` or `jsonl`; None: by the ending of the file's name, `csv` where that tells nothing.
+        evidence: One row per piece of evidence instead of one per ad.
+        force: Replace a file that is there already.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        InputError: There are no coded ads, or they cannot be read.
+        OutputError: The file cannot be written, is there already, or no such format is known.
+    """
+    format = format or (output.suffix[1:].lower() if output.suffix[1:].lower() in FORMATS else FORMATS[0])
+    if format not in FORMATS:
+        raise OutputError(f"Found the format {format!r}; expected {' or '.join(FORMATS)}. Name one with --format.")
+    files = _files(coded)
+    _check_output(output, coded, force)
+    names, rows = _table(files, evidence)
+    write = {"csv": _write_csv, "jsonl": _write_jsonl}[format]
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        return _write_whole(output, lambda out: write(out, names, rows))
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {output}: {error.strerror or error}. Nothing was changed. Make room, or name another file "
+            "with -o."
+        ) from error
+
+
+def is_finished(coded: Path) -> bool:
+    """Whether the run that wrote coded ads came to its end."""
+    return coded.is_file() or (coded / MANIFEST).is_file()
+
+
+def _files(coded: Path) -> list[tuple[Path, int | None]]:
+    """The files to read and, where the manifest says so, how many rows each has."""
+    if coded.is_file():
+        return [(coded, None)]
+    if not coded.is_dir():
+        raise InputError(f"Found no {coded}; expected coded ads. Give the folder that `embedcode classify` wrote.")
+    there = {p.name: p for p in parts(coded)}
+    if not (coded / MANIFEST).exists():
+        found: list[tuple[Path, int | None]] = [(p, None) for p in there.values()]
+    else:
+        listed = read_json(coded / MANIFEST).get("parts")
+        if not isinstance(listed, list) or not all(isinstance(p, dict) and type(p.get("rows")) is int for p in listed):
+            raise InputError(
+                f"{coded / MANIFEST} lists no parts; expected the manifest that `embedcode classify` writes. Code the "
+                "ads again."
+            )
+        names = [str(p.get("name")) for p in listed]
+        lacking = [n for n in names if n not in there]
+        if lacking:
+            raise InputError(
+                f"{coded} lacks {', '.join(lacking[:5])}, which its {MANIFEST} lists; expected all parts. Restore "
+                "them, or give the `embedcode classify` command again to go on where it stopped."
+            )
+        found = [(there[n], p["rows"]) for n, p in zip(names, listed, strict=True)]
+    if not found:
+        raise InputError(f"Found no part-*.parquet in {coded}; expected coded ads, as `embedcode classify` writes.")
+    return found
+
+
+def _check_output(output: Path, coded: Path, force: bool) -> None:
+    if output.resolve().parent == coded.resolve() or output.resolve() == coded.resolve():
+        raise OutputError(
+            f"{output} lies among the coded ads; expected a file elsewhere, since a run goes on only in a folder of "
+            "its own. Name another with -o."
+        )
+    if output.exists() and not output.is_file():
+        raise OutputError(f"{output} is no file; expected one to write. Name another with -o.")
+    if output.exists() and not force:
+        raise OutputError(f"{output} exists already. Replace it with --force, or name another file with -o.")
+
+
+def _table(files: Sequence[tuple[Path, int | None]], evidence: bool) -> Table:
+    first = _schema(files[0][0])
+    kept = [f.name for f in first if f.name not in _CODED.names]
+    names = list(EVIDENCE_COLUMNS) if evidence else _columns(first, kept)
+    return names, (
+        row
+        for batch in _batches(files, first, ["id", "codes"] if evidence else first.names)
+        for row in (_evidence(batch) if evidence else _ads(batch, kept))
+    )
+
+
+def _schema(file: Path) -> pa.Schema:
+    """The schema of a file of coded ads."""
+    try:
+        schema = pq.read_schema(file)
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(file, error) from error
+    names = schema.names
+    kinds = {"probabilities": pa.types.is_struct, "strengths": pa.types.is_struct, "codes": pa.types.is_list}
+    wrong = [n for n in _CODED.names if names.count(n) != 1]
+    wrong += [n for n, is_kind in kinds.items() if n in names and not is_kind(schema.field(n).type)]
+    if not wrong and schema.field("codes").type.value_type != EVIDENCE:
+        wrong = ["codes"]
+    if wrong:
+        raise InputError(
+            f"{file} lacks {', '.join(wrong)} as `embedcode classify` writes it; found the columns "
+            f"{', '.join(names)}. Give coded ads, or code the ads again with this version."
+        )
+    return schema
+
+
+def _unreadable(file: Path, error: Exception) -> InputError:
+    return InputError(
+        f"Cannot read coded ads from {file} ({error}). Expected Parquet as `embedcode classify` writes it. Delete the "
+        "file and give the classify command again to code its ads anew."
+    )
+
+
+def _batches(
+    files: Sequence[tuple[Path, int | None]], schema: pa.Schema, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    for file, rows in files:
+        if _schema(file) != schema:
+            raise InputError(
+                f"{file} holds other columns than {files[0][0].name}; expected parts of one run. Code the ads into a "
+                "folder of their own."
+            )
+        try:
+            with pq.ParquetFile(file) as source:
+                if rows is not None and source.metadata.num_rows != rows:
+                    raise InputError(
+                        f"{file} holds {source.metadata.num_rows} rows, its {MANIFEST} says {rows}. Delete the file "
+                        "and give the classify command again to code its ads anew."
+                    )
+                yield from source.iter_batches(_BATCH_ROWS, columns=list(columns))
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(file, error) from error
+
+
+def _columns(schema: pa.Schema, kept: Sequence[str]) -> list[str]:
+    """Names of the columns of a table of ads; a kept column gives way to one of ours of the same name."""
+    names = [
+        *("id", "profile", "confidence"),
+        *(f"probability.{f.name}" for f in schema.field("probabilities").type),
+        *("language", "n_segments", "duplicate_of", "error"),
+        *(f"strength.{f.name}" for f in schema.field("strengths").type),
+        *("codes", "tools"),
+    ]
+    for name in kept:
+        while name in names:
+            name = f"kept.{name}"
+        names.append(name)
+    return names
+
+
+def _ads(batch: pa.RecordBatch, kept: Sequence[str]) -> Iterator[Sequence[Any]]:
+    """One row per ad, in the order of `_columns`."""
+    single = {n: _values(batch.column(n)) for n in _SINGLE}
+    spans = batch.column("codes")
+    ad, flat = pc.list_parent_indices(spans).to_pylist(), pc.list_flatten(spans)
+    columns = [
+        *(single[n] for n in ("id", "profile", "confidence")),
+        *map(_values, batch.column("probabilities").flatten()),
+        *(single[n] for n in ("language", "n_segments", "duplicate_of", "error")),
+        *map(_values, batch.column("strengths").flatten()),
+        *(_distinct(ad, _values(pc.struct_field(flat, n)), len(batch)) for n in ("code", "tool")),
+        *(_values(batch.column(n)) for n in kept),
+    ]
+    return zip(*columns, strict=True)
+
+
+def _distinct(rows: Sequence[int], values: Sequence[str | None], count: int) -> list[tuple[str, ...]]:
+    """The values of each row, each once."""
+    found: list[dict[str, None]] = [{} for _ in range(count)]
+    for row, value in zip(rows, values, strict=True):
+        if value is not None:
+            found[row][value] = None
+    return [tuple(f) for f in found]
+
+
+def _evidence(batch: pa.RecordBatch) -> Iterator[Sequence[Any]]:
+    """One row per piece of evidence, in the order of `EVIDENCE_COLUMNS`."""
+    spans = batch.column("codes")
+    ids, flat = batch.column("id").take(pc.list_parent_indices(spans)), pc.list_flatten(spans)
+    columns = [_values(ids), *(_values(pc.struct_field(flat, n)) for n in EVIDENCE_COLUMNS[1:])]
+    return zip(*columns, strict=True)
+
+
+def _values(column: pa.Array) -> list[Any]:
+    """A column as Python values: numbers, truth values, nested ones, and all else as strings."""
+    column = plain(column)
+    type = column.type
+    if pa.types.is_float16(type) or pa.types.is_float32(type):
+        column = column.cast(pa.float32()).cast(pa.string()).cast(pa.float64())  # 0.9885, not 0.9885000228881836
+    elif pa.types.is_duration(type):
+        column = column.cast(pa.int64())
+    elif not (pa.types.is_integer(type) or pa.types.is_floating(type) or pa.types.is_boolean(type)):
+        if not pa.types.is_nested(type):
+            column = identifiers(column)
+        return [_json_value(v) for v in column.to_pylist()]
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def _json_value(value: Any) -> Any:
+    """A nested value as JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(k): _json_value(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(v) for v in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    return value if value is None or isinstance(value, str | int) else str(value)
+
+
+def _write_whole(path: Path, write: Callable[[IO[str]], int]) -> int:
+    """Write a text file under a temporary name, flush it to the disk and rename it."""
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as out:
+            rows = write(out)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(path)
+    except BaseException:  # Ctrl-C among them
+        temporary.unlink(missing_ok=True)
+        raise
+    return rows
+
+
+def _write_csv(out: IO[str], names: Iterable[str], rows: Iterable[Sequence[Any]]) -> int:
+    count = 0
+    out.write("\ufeff")
+    writer = csv.writer(out)
+    writer.writerow(map(_cell, names))
+    for row in rows:
+        writer.writerow(map(_cell, row))
+        count += 1
+    return count
+
+
+def _cell(value: Any) -> Any:
+    """A value as a cell that no spreadsheet takes for a formula."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        value = ";".join(value)
+    elif isinstance(value, list | dict):
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
+
+
+def _write_jsonl(out: IO[str], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    count = 0
+    for row in rows:
+        out.write(json.dumps(dict(zip(names, map(_finite, row), strict=True)), ensure_ascii=False) + "\n")
+        count += 1
+    return count
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no words for what is no number."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
