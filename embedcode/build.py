@@ -154,7 +154,8 @@ def check_labels(book: CodingBook, labelled: Labelled) -> None:
     """Check that every profile and code can be learnt.
 
     Raises:
-        BookError: A profile or code has no labelled ads, or the labelled ads have one that the book lacks.
+        BookError: A profile or code has no labelled ads, or the labelled ads have one that the book lacks; or a code
+            has no anchors.
     """
     profiles = {p.name for p in book.profiles}
     wanted = {a.code for a in book.anchors} & {c.code for c in book.codes}
@@ -170,6 +171,11 @@ def check_labels(book: CodingBook, labelled: Labelled) -> None:
         raise BookError(
             f"The labelled ads carry {', '.join(unknown)}, which the coding book lacks or has no anchors for. "
             "Put it back, or give ads coded by this book: `embedcode build --gold ADS.parquet`."
+        )
+    if bare := [c.code for c in book.codes if c.group != "TECH" and c.code not in wanted]:
+        raise BookError(
+            f"Found no anchors for {', '.join(bare)}; expected some for each code. Write them into "
+            f"phrases/{bare[0]}.csv, or take the code out of codes.csv."
         )
 
 

@@ -185,6 +185,9 @@ class Parquet(AdsFile):
 
     expected = "a whole Parquet file without encryption (fetch it again, decrypt it, or leave it out)"
 
+    def _wrong_encoding(self, error: UnicodeDecodeError) -> str:
+        return f"{self} cannot be read: a name in its footer is not UTF-8. Expected {self.expected}."
+
     def schema(self) -> pa.Schema:
         with self._failures():
             return pq.read_schema(self.path)

@@ -341,6 +341,14 @@ def test_a_code_without_phrases(study: Study) -> None:
         rebuild(study.anchors, study.index)
 
 
+def test_a_new_code_without_phrases(study: Study) -> None:
+    before = {p.name: p.read_bytes() for p in study.index.iterdir()}
+    study.add("codes.csv", "SKILL2,Learning,Learning new things.")
+    with pytest.raises(BookError, match="Found no anchors for SKILL2; expected some.* phrases/SKILL2.csv"):
+        rebuild(study.anchors, study.index)
+    assert {p.name: p.read_bytes() for p in study.index.iterdir()} == before
+
+
 def test_gold_by_another_book(study: Study, tmp_path: Path) -> None:
     rows = small_gold_rows()
     rows[0]["profile"] = "Baker"
