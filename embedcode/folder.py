@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -138,11 +138,18 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
-    """Write a file under a temporary name, flush it to the disk and rename it."""
+    """Write a file that is whole or not there."""
+    with whole(path) as out:
+        out.write(data)
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write under a temporary name; it is flushed to the disk and renamed where the block ends well."""
     temporary = path.with_name(path.name + TEMPORARY)
     try:
         with temporary.open("wb") as out:
-            out.write(data)
+            yield out
             out.flush()
             os.fsync(out.fileno())
         temporary.replace(path)

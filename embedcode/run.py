@@ -241,9 +241,9 @@ def _code(
     def pieces() -> Iterator[pa.RecordBatch]:
         clock.start()
         for number, batch in enumerate(source.batches(int(metadata["embedcode.rows_per_part"]))):
-            if (known := _finished(folder, number, metadata, len(batch))) is not None:
+            if _is_finished(folder / part_name(number), metadata, len(batch)):
                 sizes.append((number, 0))
-                summary.before += known
+                summary.before += len(batch)
                 continue
             cut = [pa.concat_batches([batch.slice(a, b - a)]) for a, b in chunks(batch)]
             sizes.append((number, len(cut)))
@@ -301,16 +301,13 @@ def _write(folder: Path, number: int, coded: pa.RecordBatch, metadata: dict[str,
     summary.add(part_name(number), coded, hashlib.sha256(data).hexdigest())
 
 
-def _finished(folder: Path, number: int, metadata: dict[str, str], rows: int) -> int | None:
-    """The rows of a part that an earlier run finished; None where it did not."""
-    path = folder / part_name(number)
-    if not path.is_file():
-        return None
-    with contextlib.suppress(OSError, pa.ArrowException), pq.ParquetFile(path) as file:
-        found = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
-        if found == metadata and file.metadata.num_rows == rows:
-            return rows
-    return None
+def _is_finished(part: Path, metadata: dict[str, str], rows: int) -> bool:
+    """Whether an earlier run finished a part."""
+    if part.is_file():
+        with contextlib.suppress(OSError, pa.ArrowException), pq.ParquetFile(part) as file:
+            found = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
+            return found == metadata and file.metadata.num_rows == rows
+    return False
 
 
 def bundle_identity(coder: Coder) -> dict[str, str]:

@@ -230,12 +230,7 @@ def segment(text: str) -> list[tuple[int, int]]:
     """
     text = _unwrapped(_with_newlines(text)) + "\n"
     # Signs of lists are counted once for the ad, which spares most segments a look of their own.
-    ascii_only = text.isascii()
-    lists = [
-        kind
-        for kind in _LISTS
-        if not kind.signs or sum(text.count(s) for s in kind.signs if not ascii_only or s.isascii()) >= kind.least
-    ]
+    lists = [kind for kind in _LISTS if not kind.signs or sum(map(text.count, kind.signs)) >= kind.least]
     shortest_to_cut = _MIN_LIST if len(lists) > 1 else _MIN_RUN_ON
     segments: list[tuple[int, int]] = []
     start = _LEAD.match(text).end()  # type: ignore[union-attr]  # it matches the empty string too

@@ -8,11 +8,11 @@ holds the same columns as they are.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from embedcode.coded import EVIDENCE, coded_schema
 from embedcode.errors import InputError, OutputError
-from embedcode.folder import MANIFEST, TEMPORARY, parts, read_json
+from embedcode.folder import MANIFEST, parts, read_json, whole
 from embedcode.values import identifiers, plain
 
 FORMATS = ("csv", "jsonl")
@@ -67,7 +67,11 @@ def export_coded(
     write = {"csv": _write_csv, "jsonl": _write_jsonl}[format]
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        return _write_whole(output, lambda out: write(out, names, rows))
+        with whole(output) as binary:
+            out = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+            count = write(out, names, rows)
+            out.detach()  # flushed; the file is `whole`'s to close
+        return count
     except OSError as error:
         raise OutputError(
             f"Cannot write {output}: {error.strerror or error}. Nothing was changed. Make room, or name another file "
@@ -256,21 +260,6 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
     return value if value is None or isinstance(value, str | int) else str(value)
-
-
-def _write_whole(path: Path, write: Callable[[IO[str]], int]) -> int:
-    """Write a text file under a temporary name, flush it to the disk and rename it."""
-    temporary = path.with_name(path.name + TEMPORARY)
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as out:
-            rows = write(out)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-    except BaseException:  # Ctrl-C among them
-        temporary.unlink(missing_ok=True)
-        raise
-    return rows
 
 
 def _write_csv(out: IO[str], names: Iterable[str], rows: Iterable[Sequence[Any]]) -> int:

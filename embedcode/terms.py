@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from embedcode.types import Facet, Term
 from embedcode.words import Splitter, Words
 
-_START = 3
-"""Characters by which words that begin with no stem are told at once."""
-
 
 class TermHits(NamedTuple):
     """Where terms were found, in the order of the texts.
@@ -65,7 +62,6 @@ class TermFinder:
             else:
                 self._stems.setdefault(last[:-1], []).append(number)
         self._stem_lengths = sorted({len(stem) for stem in self._stems})
-        self._stem_starts = {stem[:_START] for stem in self._stems}
         openers = list(self._root.next.values())
         self._seconds = {w for node in openers for w in node.next}
         self._second_stems = tuple({stem for node in openers for stem, _ in node.stems})
@@ -152,11 +148,10 @@ class TermFinder:
         """The terms of one word that a word is an instance of."""
         node = self._root.next.get(word)
         found = list(node.ends) if node else []
-        if word[:_START] in self._stem_starts or any(word[:n] in self._stems for n in range(1, _START)):
-            for length in self._stem_lengths:
-                if length > len(word):
-                    break
-                found += self._stems.get(word[:length], ())
+        for length in self._stem_lengths:
+            if length > len(word):
+                break
+            found += self._stems.get(word[:length], ())
         return found
 
 

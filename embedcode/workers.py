@@ -51,16 +51,17 @@ def code(coder: Coder, piece: pa.RecordBatch) -> Coded:
     clock, memo = coder.clock, coder.memo
     clock.seconds.clear()
     asked, found = memo.asked, memo.found
-    try:
-        batch = coder.classify_batch(piece)
-    except Exception as error:
-        batch = coder.classify_batch(failed(piece, error)) if len(piece) == 1 else _each(coder, piece)
+    batch = _rows(coder, piece)
     return Coded(batch, clock.seconds.copy(), memo.asked - asked, memo.found - found)
 
 
-def _each(coder: Coder, piece: pa.RecordBatch) -> pa.RecordBatch:
-    rows = [code(coder, piece.slice(i, 1)).batch for i in range(len(piece))]
-    return pa.concat_batches(rows)
+def _rows(coder: Coder, piece: pa.RecordBatch) -> pa.RecordBatch:
+    try:
+        return coder.classify_batch(piece)
+    except Exception as error:
+        if len(piece) == 1:
+            return coder.classify_batch(failed(piece, error))
+        return pa.concat_batches([_rows(coder, piece.slice(i, 1)) for i in range(len(piece))])
 
 
 def failed(row: pa.RecordBatch, why: Exception | str) -> pa.RecordBatch:

@@ -6,6 +6,7 @@ import csv
 import datetime
 import decimal
 import json
+import os
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -386,7 +387,7 @@ def test_an_export_that_stops_leaves_what_was_there(
     def stop(_: int) -> None:
         raise error
 
-    monkeypatch.setattr(tables.os, "fsync", stop)
+    monkeypatch.setattr(os, "fsync", stop)
     with pytest.raises((OutputError, KeyboardInterrupt)):
         export_coded(coded, tmp_path / "ads.csv", force=True)
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("ads.csv", "mine")]
