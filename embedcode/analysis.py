@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import chain
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,16 @@ class Reading:
     hits: TermHits
 
 
+class _Part(NamedTuple):
+    """A title or text, masked, with its segments; `titled`: the first of them is the ad's title."""
+
+    ad: int
+    field: int
+    text: str
+    spans: list[tuple[int, int]]
+    titled: bool
+
+
 class Placed(Protocol):
     """What a layout and labelled ads have in common; see `Layout`."""
 
@@ -109,39 +120,34 @@ class Reader:
         clock = clock or Stopwatch()
         masked = [mask(t) for t in texts]
         clock.lap("cleaning")
-        cut = [segment(m) for m in masked]
-        given: list[str | None] = [None] * len(texts)
-        spans: list[tuple[int, int, int, int, bool]] = []
-        pieces: list[str] = []
-        for ad, (text, found) in enumerate(zip(masked, cut, strict=True)):
+        parts: list[_Part] = []
+        for ad, text in enumerate(masked):
+            found = segment(text)
             title = titles[ad] if titles else None
             titled = bool(found) and looks_like_title(text, *found[0])
             if title is not None and title.strip():
                 titled = titled and begins_with(text[slice(*found[0])], title)
                 if not titled:
-                    given[ad] = cleaned = mask(title)
-                    if stripped := cleaned.strip(f"{FILLER} \t\r\n"):
-                        start = cleaned.index(stripped)
-                        spans.append((ad, TITLE, start, start + len(stripped), True))
-                        pieces.append(stripped)
-            spans += [(ad, TEXT, start, end, False) for start, end in found]
-            pieces += [text[start:end] for start, end in found]
-            if titled:
-                spans[-len(found)] = (ad, TEXT, *found[0], True)
-        table = np.array(spans, dtype=np.int64).reshape(-1, 5)
+                    cleaned = mask(title)
+                    stripped = cleaned.strip(f"{FILLER} \t\r\n")
+                    start = cleaned.index(stripped)
+                    whole = [(start, start + len(stripped))] if stripped else []
+                    parts.append(_Part(ad, TITLE, cleaned, whole, bool(whole)))
+            parts.append(_Part(ad, TEXT, text, found, titled))
+        count = np.array([len(p.spans) for p in parts], dtype=np.int64)
+        spans = np.fromiter(chain.from_iterable(chain.from_iterable(p.spans for p in parts)), np.int64).reshape(-1, 2)
+        is_title = np.zeros(len(spans), dtype=np.bool_)
+        is_title[(np.cumsum(count) - count)[[p.titled for p in parts]]] = True
+        pieces = [p.text[start:end] for p in parts for start, end in p.spans]
         clock.lap("segmenting")
-        mentions: list[tuple[int, int, int, int, int]] = []
-        for ad, (text, title) in enumerate(zip(masked, given, strict=True)):
-            if title is not None:
-                mentions += [(ad, TITLE, *m) for m in self._tools.find(title)]
-            mentions += [(ad, TEXT, *m) for m in self._tools.find(text)]
+        mentions = [(p.ad, p.field, *m) for p in parts for m in self._tools.find(p.text)]
         clock.lap("tools")
         return Layout(
-            ad=table[:, 0],
-            field=table[:, 1],
-            start=table[:, 2],
-            end=table[:, 3],
-            title=table[:, 4].astype(np.bool_),
+            ad=np.repeat(np.array([p.ad for p in parts], dtype=np.int64), count),
+            field=np.repeat(np.array([p.field for p in parts], dtype=np.int64), count),
+            start=spans[:, 0],
+            end=spans[:, 1],
+            title=is_title,
             texts=pieces,
             mentions=mentions,
             length=np.array([len(t) for t in texts], dtype=np.int64),

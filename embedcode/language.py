@@ -27,7 +27,7 @@ PREFIX = 600
 TIMES, MARGIN, LEAD = 2, 2, 10
 """A language is clear that has `TIMES` as many function words as any other and `MARGIN` more, or `LEAD` more."""
 
-MIN_WORDS, MAX_WORDS = 8, 64
+MIN_WORDS, MAX_WORDS = 8, 100
 """A text with fewer words, or with at most `FEW` function words among `MAX_WORDS`, is a title or a list of headings:
 English unless Dutch function words prevail."""
 

@@ -53,15 +53,12 @@ class Memo:
         self._number.clear()
 
     def _remember(self, fresh: Sequence[str]) -> None:
-        """Add rows, in arrays that grow by doubling."""
+        """Add rows. Memory that is not written to yet costs nothing."""
         first, last = len(self._number), len(self._number) + len(fresh)
         values = self._compute(fresh)
-        if not self._columns:
-            self._columns = tuple(np.empty((0, *v.shape[1:]), dtype=v.dtype) for v in values)
-        size = len(self._columns[0])
-        if last > size:
-            grown = max(last, min(2 * size, self._capacity))
-            self._columns = tuple(np.resize(c, (grown, *c.shape[1:])) for c in self._columns)
+        if not self._columns or last > len(self._columns[0]):
+            size = max(last, self._capacity)
+            self._columns = tuple(np.empty((size, *v.shape[1:]), dtype=v.dtype) for v in values)
         for column, value in zip(self._columns, values, strict=True):
             column[first:last] = value
         self._number.update(zip(fresh, range(first, last), strict=True))

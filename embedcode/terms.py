@@ -32,16 +32,18 @@ class _Node:
     next: dict[str, _Node] = field(default_factory=dict)
     ends: list[int] = field(default_factory=list)
     stems: list[tuple[str, int]] = field(default_factory=list)
-    met: dict[str, list[int]] = field(default_factory=dict)
+    steps: dict[int, _Step] = field(default_factory=dict)
 
-    def found(self, word: str) -> list[int]:
-        """The terms that end with a word here."""
-        found = self.met.get(word)
-        if found is None:
-            node = self.next.get(word)
-            found = [number for stem, number in self.stems if word.startswith(stem)] + (node.ends if node else [])
-            self.met[word] = found
-        return found
+    def step(self, token: int, word: str) -> _Step:
+        """What a word leads to here; the steps taken are remembered by the number of the word."""
+        node = self.next.get(word)
+        found = [number for stem, number in self.stems if word.startswith(stem)] + (node.ends if node else [])
+        step = self.steps[token] = found, node if node and (node.next or node.stems) else None
+        return step
+
+
+_Step = tuple[list[int], _Node | None]
+"""The terms that end with a word, and what may follow it."""
 
 
 class TermFinder:
@@ -71,7 +73,7 @@ class TermFinder:
         waiting = [self._root]
         while waiting:
             node = waiting.pop()
-            node.met.clear()
+            node.steps.clear()
             waiting += node.next.values()
         self._splitter: Splitter | None = None
         self._words: list[str] = []
@@ -111,18 +113,18 @@ class TermFinder:
         if not opening:
             return where, found
         ends = starts[np.searchsorted(starts, opening, side="right")].tolist()
-        spelt, root = self._words, self._root.next
+        spelt, root = self._words, self._root
         for position, end in zip(opening, ends, strict=True):
-            node: _Node | None = root[spelt[tokens[position]]]
-            for here in range(position + 1, end):
-                assert node is not None
-                word = spelt[tokens[here]]
-                for number in node.found(word):
-                    where.append(position)
-                    found.append(number)
-                node = node.next.get(word)
-                if node is None:
-                    break
+            node: _Node | None = root
+            here = position
+            while node is not None and here < end:
+                token = tokens[here]
+                numbers, following = node.steps.get(token) or node.step(token, spelt[token])
+                if numbers and node is not root:
+                    where += [position] * len(numbers)
+                    found += numbers
+                node = following
+                here += 1
         return where, found
 
     def _learn(self, splitter: Splitter) -> None:

@@ -55,6 +55,13 @@ _LIST_AFTER = re.compile(r"\s*(?:[,;/|).•·*]|$|\n|(?:and|or|en|of)\b)")
 _START = re.compile(r"(?:^|\n|[.!?:;•·*▪●]|[-–] ?)\s*$")
 
 
+_LETTER_OR_DIGIT = re.compile(rb"[a-z0-9]")
+# A spelling with such a sign ("C++", ".NET") is found only with it.
+_STRICT = re.compile(r"[^\w \-.']|^\.")
+_TWO_WORDS = re.compile(r"([A-Za-z]+)[ -]([A-Za-z]+)")
+_TWO_CAPITALS = re.compile(r"([A-Z][a-z]{2,})([A-Z][A-Za-z]+)")
+_JOINERS = str.maketrans("", "", " -_.\xa0\xad\u2009\u2010\u2011\u202f")
+
 # What must speak for an ambiguous name: a tool before it in a list; one beside it in a list; or one, or a cue, near.
 _AFTER_TOOL, _BESIDE_TOOL, _NEAR_TOOL = range(3)
 
@@ -123,23 +130,20 @@ def _fold(text: str, table: bytes) -> bytes:
 
 
 def _joined(name: str) -> str:
-    return re.sub(r"[ \-_.\xa0\xad\u2009\u2010\u2011\u202f]", "", name)
+    return name.translate(_JOINERS)
 
 
-def _variants(spelt: str, match: str) -> list[tuple[str, bool]]:
+def _variants(spelt: str) -> list[tuple[str, bool]]:
     """Spellings that follow from one: `Power BI` gives `PowerBI`, `LangChain` gives `Lang Chain`.
 
     Returns:
-        Spellings, and whether each word of a match must begin with a capital.
+        Other spellings, and whether each word of a match must begin with a capital.
     """
-    found = [(spelt, False)]
-    if match == "any":
-        words = re.split(r"[ -]", spelt)
-        if len(words) == 2 and len(spelt) >= 7 and re.fullmatch(r"[A-Za-z]+[ -][A-Za-z]+", spelt):
-            found.append(("".join(words), False))
-        parts = re.fullmatch(r"([A-Z][a-z]{2,})([A-Z][A-Za-z]+)", spelt)
-        if parts:
-            found.append((" ".join(parts.groups()), True))
+    found = []
+    if len(spelt) >= 7 and _TWO_WORDS.fullmatch(spelt):
+        found.append((_TWO_WORDS.sub(r"\1\2", spelt), False))
+    if parts := _TWO_CAPITALS.fullmatch(spelt):
+        found.append((" ".join(parts.groups()), True))
     return found
 
 
@@ -182,24 +186,20 @@ class ToolFinder:
                         "match."
                     )
                 key = _fold(spelt, self._table)
-                if not re.search(rb"[a-z0-9]", key):
+                if not _LETTER_OR_DIGIT.search(key):
                     raise BookError(
                         f"Tool {tool.name!r} has the spelling {spelt!r}, which has no letter or digit; remove it."
                     )
-                strict = bool(re.search(r"[^\w \-.']|^\.", spelt))
+                strict = _STRICT.search(spelt) is not None
                 owner = owners.setdefault((key, spelt if strict or match != "any" else ""), (index, spelt))
                 if owner[0] != index:
                     raise BookError(
                         f"{spelt!r} is a spelling of {tool.name!r} and of {tools[owner[0]].name!r}; keep it with one "
                         "of them."
                     )
-                for variant, capitals in _variants(spelt, match):
-                    strict = bool(re.search(r"[^\w \-.']|^\.", variant))
-                    spelling = _Spelling(index, match, variant, strict, capitals)
-                    if variant == spelt:
-                        by_key.setdefault(key, []).append(spelling)
-                    else:
-                        derived.append((_fold(variant, self._table), spelling))
+                by_key.setdefault(key, []).append(_Spelling(index, match, spelt, strict, capitals=False))
+                for variant, capitals in _variants(spelt) if match == "any" else ():
+                    derived.append((_fold(variant, self._table), _Spelling(index, match, variant, strict, capitals)))
         for key, spelling in derived:
             by_key.setdefault(key, [spelling])
         patterns: list[bytes] = []
