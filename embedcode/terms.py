@@ -64,6 +64,8 @@ class TermFinder:
             else:
                 self._stems.setdefault(last[:-1], []).append(number)
         self._stem_lengths = sorted({len(stem) for stem in self._stems})
+        self._shortest = min(self._stem_lengths, default=0)
+        self._openings = {stem[: self._shortest] for stem in self._stems}
         openers = list(self._root.next.values())
         self._seconds = {w for node in openers for w in node.next}
         self._second_stems = tuple({stem for node in openers for stem, _ in node.stems})
@@ -150,6 +152,8 @@ class TermFinder:
         """The terms of one word that a word is an instance of."""
         node = self._root.next.get(word)
         found = list(node.ends) if node else []
+        if word[: self._shortest] not in self._openings:
+            return found
         for length in self._stem_lengths:
             if length > len(word):
                 break

@@ -10,7 +10,7 @@ what stood between white space so far.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,6 +59,43 @@ class Words:
         return len(self.starts) - 1
 
 
+class _Vocabulary(dict[bytes, int]):
+    """What stood between white space so far, to the number of its word; what is new gets one when it is looked up.
+
+    Where it holds none or several words ("•", "data→model"), the number is -1 - its place in `several`.
+
+    Attributes:
+        words: The words by number.
+        several: Numbers of the words of each such string.
+    """
+
+    def __init__(self) -> None:
+        self.words = [""]  # the mark of a text's end has a number, but is no word
+        self.several: list[list[int]] = []
+        self._numbers: dict[str, int] = {}
+        self[_END.encode()] = 0
+
+    def __missing__(self, token: bytes) -> int:
+        self[token] = number = self._learn(token)
+        return number
+
+    def _learn(self, token: bytes) -> int:
+        bare = token.removesuffix(b".")
+        if bare.isalnum():  # letters and digits of ASCII: one word, as `WORD` would find
+            return self._number(bare.decode())
+        numbers = [self._number(w) for w in WORD.findall(token.decode("utf-8", "replace"))]
+        if len(numbers) == 1:
+            return numbers[0]
+        self.several.append(numbers)
+        return -len(self.several)
+
+    def _number(self, word: str) -> int:
+        number = self._numbers.setdefault(word, len(self.words))
+        if number == len(self.words):
+            self.words.append(word)
+        return number
+
+
 class Splitter:
     """Splits batches of texts into words and numbers the words it meets.
 
@@ -69,12 +106,8 @@ class Splitter:
     """
 
     def __init__(self) -> None:
-        self.words: list[str] = [""]  # the mark of a text's end has a number, but is no word
-        self._numbers: dict[str, int] = {}
-        # What stands between white space, to the number of its word; where it holds none or several words
-        # ("•", "data→model"), to -1 - its place in `_several`.
-        self._known: dict[bytes, int] = {_END.encode(): 0}
-        self._several: list[list[int]] = []
+        self._vocabulary = _Vocabulary()
+        self.words = self._vocabulary.words
 
     def __len__(self) -> int:
         """How many words have a number."""
@@ -83,7 +116,7 @@ class Splitter:
     @property
     def size(self) -> int:
         """How much it remembers: the distinct strings between white space met so far."""
-        return len(self._known)
+        return len(self._vocabulary)
 
     def split(self, texts: Sequence[str]) -> Words:
         """Split texts into words; empty texts have none."""
@@ -91,44 +124,18 @@ class Splitter:
         found = normalise(joined).encode("utf-8", "replace").translate(_TRANSLATION).split()
         if texts:
             found.append(_END.encode())
-        known = self._known
-        try:
-            numbers = np.fromiter(map(known.__getitem__, found), dtype=np.int32, count=len(found))
-        except KeyError:
-            self._learn(found)
-            numbers = np.fromiter(map(known.__getitem__, found), dtype=np.int32, count=len(found))
+        numbers = np.fromiter(map(self._vocabulary.__getitem__, found), dtype=np.int32, count=len(found))
         numbers = self._expanded(numbers)
         ends = np.flatnonzero(numbers == 0)
         starts = np.concatenate([[0], ends - np.arange(len(ends))])
         return Words(numbers[numbers > 0], starts)
-
-    def _learn(self, found: list[bytes]) -> None:
-        for token in dict.fromkeys(found):
-            if token in self._known:
-                continue
-            bare = token.removesuffix(b".")
-            if bare.isalnum():  # letters and digits of ASCII: one word, as `WORD` would find
-                self._known[token] = self._number(bare.decode())
-                continue
-            numbers = [self._number(w) for w in WORD.findall(token.decode("utf-8", "replace"))]
-            if len(numbers) == 1:
-                self._known[token] = numbers[0]
-            else:
-                self._several.append(numbers)
-                self._known[token] = -len(self._several)
-
-    def _number(self, word: str) -> int:
-        number = self._numbers.setdefault(word, len(self.words))
-        if number == len(self.words):
-            self.words.append(word)
-        return number
 
     def _expanded(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
         """Put the words in place of what holds none or several."""
         where = np.flatnonzero(numbers < 0)
         if not len(where):
             return numbers
-        words = [self._several[-1 - n] for n in numbers[where].tolist()]
+        words = [self._vocabulary.several[-1 - n] for n in numbers[where].tolist()]
         count = np.ones(len(numbers), dtype=np.int64)
         count[where] = [len(w) for w in words]
         out = np.repeat(numbers, count)
