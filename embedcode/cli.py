@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -19,8 +20,10 @@ from embedcode.threads import one_each
 
 # Imports that take long stand inside the commands, so that each command loads only what it needs.
 
-# What a command loads stays to its end: looking for garbage among it every 700 objects takes a tenth of a short run.
+# What a command loads stays to its end: looking for garbage among it, every 700 objects and once more before the
+# process ends, takes a tenth of a short run.
 gc.set_threshold(50_000)
+atexit.register(gc.freeze)
 
 
 class _Group(TyperGroup):
