@@ -177,6 +177,8 @@ def classify(
     if done.failed:
         reasons = "; ".join(f"{n:,} × {reason}" for reason, n in done.errors.most_common(5))
         typer.echo(f"{_ads(done.failed)} could not be coded (column error says why): {reasons}", err=True)
+    if done.repeated:
+        typer.echo(f"{_ads(done.repeated)} with an id that an ad before has; all are kept.", err=True)
     if done.foreign:
         languages = ", ".join(f"{k} {n:,}" for k, n in done.languages.most_common() if k not in ("en", "nl"))
         typer.echo(

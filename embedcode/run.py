@@ -13,13 +13,15 @@ import json
 import signal
 import threading
 import time
-from collections import Counter
+from array import array
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -83,6 +85,7 @@ class Summary:
         profiles: Ads by profile.
         languages: Ads by language.
         parts: Name, rows and SHA-256 of each part.
+        repeated: Rows whose `id` another row before them has.
         problems: What could not be read.
         stages: Seconds by stage, of all processes together.
         asked, found: Segments looked up, and those that were known.
@@ -96,12 +99,14 @@ class Summary:
     profiles: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     parts: list[dict[str, Any]] = field(default_factory=list)
+    repeated: int = 0
     problems: list[str] = field(default_factory=list)
     stages: Counter[str] = field(default_factory=Counter)
     asked: int = 0
     found: int = 0
     deaths: int = 0
     seconds: float = 0.0
+    _ids: array[int] = field(default_factory=lambda: array("Q"))  # 64-bit hashes, 8 bytes for each ad
 
     @property
     def failed(self) -> int:
@@ -120,6 +125,17 @@ class Summary:
         self.profiles += _tally(coded.column("profile"))
         self.languages += _tally(coded.column("language"))
         self.parts.append({"name": name, "rows": len(coded), "sha256": sha256})
+        self._ids.extend(map(_number, coded.column("id").to_pylist()))
+
+    def finish(self) -> None:
+        """Count what can be counted only when all parts are there."""
+        ids = np.frombuffer(self._ids, dtype=np.uint64)
+        ids.sort()  # in place
+        self.repeated = int((ids[1:] == ids[:-1]).sum())
+
+
+def _number(id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "big")
 
 
 def _tally(column: pa.Array | pa.ChunkedArray) -> Counter[str]:
@@ -159,15 +175,16 @@ def run(
     prepare(folder, inputs=source.files)
     with locked(folder), _interruptible(progress) as progress:
         clear(folder, temporary=not restart)
-        metadata = part_metadata(coder, rows_per_part)
-        journal = Journal(source, metadata)
-        summary = Summary()
+        output = _Output(folder, rows_per_part, part_metadata(coder, rows_per_part), progress)
+        journal = Journal(source, output.metadata)
+        summary = output.summary
         try:
             journal.begin(folder)
             (folder / MANIFEST).unlink(missing_ok=True)  # it says that all parts are there
-            _code(source, folder, metadata, journal, Workers(coder, bundled.load, workers), coder, summary, progress)
+            _code(source, output, journal, Workers(coder, bundled.load, workers), coder)
             if not summary.parts:
-                _write(folder, 0, coder.classify_batch(_empty(source)), metadata, summary)
+                output.write(0, coder.classify_batch(pa.RecordBatch.from_pylist([], source.schema)))
+            summary.finish()
             summary.problems = list(source.problems)
             summary.seconds = time.monotonic() - began
             manifest = {
@@ -177,14 +194,14 @@ def run(
                 "seconds": round(summary.seconds, 3),
                 "bundle": bundle_identity(coder),
                 "options": {"rows_per_part": rows_per_part, "min_confidence": coder.min_confidence},
-                "input": journal.input_hashes(),
+                "input": journal.input_hashes(folder),
                 "rows": summary.rows,
                 "coded": summary.rows - summary.failed,
                 "errors": summary.failed,
+                "repeated_ids": summary.repeated,
                 "problems": summary.problems,
                 "parts": summary.parts,
             }
-            journal.update(folder)
             write_json(folder / MANIFEST, manifest)
         except OSError as error:
             raise OutputError(
@@ -220,65 +237,100 @@ def _interruptible(progress: Callable[[int], None]) -> Iterator[Callable[[int], 
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _empty(source: Source) -> pa.RecordBatch:
-    return pa.RecordBatch.from_pylist([], source.schema)
+@dataclass
+class _Output:
+    """The parts of a run.
+
+    Attributes:
+        folder: Where they are.
+        rows: Rows of each part.
+        metadata: What decides their content.
+        progress: Called with the rows of each part that is finished.
+        summary: Counts of the finished parts.
+    """
+
+    folder: Path
+    rows: int
+    metadata: dict[str, str]
+    progress: Callable[[int], None]
+    summary: Summary = field(default_factory=Summary)
+
+    def is_finished(self, number: int, rows: int) -> bool:
+        """Whether an earlier run finished a part."""
+        part = self.folder / part_name(number)
+        if part.is_file():
+            with contextlib.suppress(OSError, pa.ArrowException), pq.ParquetFile(part) as file:
+                found = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
+                return found == self.metadata and file.metadata.num_rows == rows
+        return False
+
+    def take(self, number: int) -> None:
+        """Count a part that an earlier run finished."""
+        data = (self.folder / part_name(number)).read_bytes()
+        table = pq.read_table(pa.BufferReader(data), columns=["id", "error", "profile", "language"])
+        self.summary.before += len(table)
+        self._count(number, table, data)
+
+    def write(self, number: int, coded: pa.RecordBatch) -> None:
+        """Write a part."""
+        sink = pa.BufferOutputStream()
+        table = pa.Table.from_batches([coded.replace_schema_metadata(self.metadata)])
+        pq.write_table(table, sink, compression="zstd")
+        data = sink.getvalue()
+        write_whole(self.folder / part_name(number), data)
+        self._count(number, coded, data)
+
+    def _count(self, number: int, coded: pa.Table | pa.RecordBatch, data: bytes | pa.Buffer) -> None:
+        self.summary.add(part_name(number), coded, hashlib.sha256(data).hexdigest())
+        self.progress(len(coded))
+
+    def drop_others(self) -> None:
+        """Remove parts of a longer input that broke off and is whole now, or the other way round."""
+        for path in parts(self.folder)[len(self.summary.parts) :]:
+            path.unlink()
 
 
-def _code(
-    source: Source,
-    folder: Path,
-    metadata: dict[str, str],
-    journal: Journal,
-    workers: Workers,
-    coder: Coder,
-    summary: Summary,
-    progress: Callable[[int], None],
-) -> None:
+def _code(source: Source, output: _Output, journal: Journal, workers: Workers, coder: Coder) -> None:
     """Code the parts that the folder lacks, in order, and count all."""
     clock = Stopwatch()
-    sizes: list[tuple[int, int]] = []  # of the parts in hand: number, and pieces still to come
+    summary = output.summary
+    sizes: deque[tuple[int, int]] = deque()  # of the parts in hand: number, and pieces to come; 0: finished before
 
     def pieces() -> Iterator[pa.RecordBatch]:
         clock.start()
-        for number, batch in enumerate(source.batches(int(metadata["embedcode.rows_per_part"]))):
-            if _is_finished(folder / part_name(number), metadata, len(batch)):
+        for number, batch in enumerate(source.batches(output.rows)):
+            if output.is_finished(number, len(batch)):
                 sizes.append((number, 0))
-                summary.before += len(batch)
                 continue
             cut = [pa.concat_batches([batch.slice(a, b - a)]) for a, b in chunks(batch)]
             sizes.append((number, len(cut)))
             clock.lap("reading")
             yield from cut
             clock.start()
+        clock.lap("reading")
 
-    def count_known() -> None:
+    def take_finished() -> None:
         while sizes and not sizes[0][1]:
-            name = part_name(sizes.pop(0)[0])
-            data = (folder / name).read_bytes()
-            table = pq.read_table(pa.BufferReader(data), columns=["error", "profile", "language"])
-            summary.add(name, table, hashlib.sha256(data).hexdigest())
-            progress(len(table))
+            output.take(sizes.popleft()[0])
 
     held: list[pa.RecordBatch] = []
     for coded in _coded(pieces(), workers, coder):
         summary.stages += coded.seconds
         summary.asked += coded.asked
         summary.found += coded.found
-        count_known()
+        take_finished()
         held.append(coded.batch)
         if len(held) == sizes[0][1]:
             clock.start()
             whole = pa.Table.from_batches(held).combine_chunks().to_batches()[0]
-            _write(folder, sizes.pop(0)[0], whole, metadata, summary)
+            output.write(sizes.popleft()[0], whole)
             held = []
             clock.lap("writing")
-            progress(len(whole))
-            journal.update(folder)
-    count_known()
+            journal.update(output.folder)
+    take_finished()
     summary.stages += clock.seconds
     summary.deaths = workers.deaths
-    for path in parts(folder)[len(summary.parts) :]:
-        path.unlink()  # of a longer input that broke off and is whole now, or the other way round
+    output.drop_others()
 
 
 def _coded(pieces: Iterator[pa.RecordBatch], workers: Workers, coder: Coder) -> Iterator[Coded]:
@@ -290,24 +342,6 @@ def _coded(pieces: Iterator[pa.RecordBatch], workers: Workers, coder: Coder) -> 
     else:
         for piece in everything:
             yield code(coder, piece)
-
-
-def _write(folder: Path, number: int, coded: pa.RecordBatch, metadata: dict[str, str], summary: Summary) -> None:
-    """Write a part."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_batches([coded.replace_schema_metadata(metadata)]), sink, compression="zstd")
-    data = sink.getvalue()
-    write_whole(folder / part_name(number), data)
-    summary.add(part_name(number), coded, hashlib.sha256(data).hexdigest())
-
-
-def _is_finished(part: Path, metadata: dict[str, str], rows: int) -> bool:
-    """Whether an earlier run finished a part."""
-    if part.is_file():
-        with contextlib.suppress(OSError, pa.ArrowException), pq.ParquetFile(part) as file:
-            found = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
-            return found == metadata and file.metadata.num_rows == rows
-    return False
 
 
 def bundle_identity(coder: Coder) -> dict[str, str]:
@@ -336,6 +370,7 @@ class Journal:
         self._asked: dict[str, Any] = {"bundle and options": metadata, "options of the input": source.options}
         self._files = source.files
         self._entries: list[dict[str, Any]] = []
+        self._before: list[str | None] = []
         self._hashed = False
         self._thread = threading.Thread(target=self._hash, daemon=True)
 
@@ -359,6 +394,7 @@ class Journal:
                     f"{folder} holds the coded ads of another run ({differs}). To code anew, delete them with "
                     "--restart, or name another folder with -o."
                 )
+            self._before = [entry["sha256"] for entry in before["input"]]
         self._thread.start()
         if not parts(folder):
             write_json(folder / JOURNAL, self._value())
@@ -376,18 +412,35 @@ class Journal:
                 was["modified"] == now["modified"] or (was["sha256"] and was["sha256"] == _sha256(path))
             )
             if not same:
-                return f"the input {path} has changed"
+                changed = f"the input {path} has changed"
+                return changed if was["path"] == now["path"] else f"the input was {was['path']}, not {path}"
         return ""
 
     def update(self, folder: Path) -> None:
-        """Note the hashes of the input once they are known: files that are copied keep them."""
-        if not self._hashed and not self._thread.is_alive():
-            self._hashed = True
-            write_json(folder / JOURNAL, self._value())
+        """Note the hashes of the input once they are known: files that are copied keep them.
 
-    def input_hashes(self) -> list[dict[str, Any]]:
-        """Path, size and SHA-256 of each input file, once all are hashed; standard input has none."""
+        Raises:
+            OutputError: The input is another than that of the earlier run, although size and time are the same.
+        """
+        if self._hashed or self._thread.is_alive():
+            return
+        self._hashed = True
+        for was, entry in zip(self._before, self._entries, strict=False):
+            if was and was != entry["sha256"]:
+                raise OutputError(
+                    f"The input {entry['path']} has changed since the run that {folder} holds, although size and time "
+                    "are the same. To code anew, delete the parts with --restart, or name another folder with -o."
+                )
+        write_json(folder / JOURNAL, self._value())
+
+    def input_hashes(self, folder: Path) -> list[dict[str, Any]]:
+        """Path, size and SHA-256 of each input file, once all are hashed; standard input has none.
+
+        Raises:
+            OutputError: As `update`.
+        """
         self._thread.join()
+        self.update(folder)
         return [{k: e[k] for k in ("path", "bytes", "sha256")} for e in self._entries]
 
     def _value(self) -> dict[str, Any]:

@@ -204,6 +204,16 @@ def test_the_manifest(built_study: Study, ads: dict[str, Path], tmp_path: Path) 
     }
 
 
+@pytest.mark.parametrize("rows_per_part", [2, 100])
+def test_repeated_ids_are_counted(built_study: Study, tmp_path: Path, rows_per_part: int) -> None:
+    path = tmp_path / "ads.csv"
+    path.write_text("id,text,sector\na,one,\nb,two,\na,three,\nc,four,\na,five,\nb,,\n")
+    for before in (0, rows_per_part // 2):
+        summary = code(built_study, path, tmp_path / "out", rows_per_part=rows_per_part)
+        assert (summary.repeated, summary.before) == (3, before and 6)
+        assert manifest(tmp_path / "out")["repeated_ids"] == 3
+
+
 def test_part_metadata_holds_only_what_decides(built_study: Study, ads: dict[str, Path], tmp_path: Path) -> None:
     code(built_study, ads["csv"], tmp_path / "out", rows_per_part=10)
     metadata = pq.read_schema(tmp_path / "out" / "part-00000.parquet").metadata
