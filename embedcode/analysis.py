@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from embedcode.codes import Floats, Pools
 from embedcode.embedder import StaticEmbedder
+from embedcode.errors import OverlongAdError
 from embedcode.features import Evidence, FeatureSpace
 from embedcode.markup import mask
-from embedcode.segments import segment
+from embedcode.segments import MAX_SEGMENTS, segment
 from embedcode.stopwatch import Stopwatch
 from embedcode.terms import TermFinder, TermHits
 from embedcode.tools import ToolFinder
@@ -116,6 +117,9 @@ class Reader:
             titles: Their titles, where they are known. A title that is the first line of the text already is not
                 read twice.
             clock: Told what each stage took.
+
+        Raises:
+            OverlongAdError: A text has more than `MAX_SEGMENTS` segments.
         """
         clock = clock or Stopwatch()
         masked = [mask(t) for t in texts]
@@ -123,6 +127,8 @@ class Reader:
         parts: list[_Part] = []
         for ad, text in enumerate(masked):
             found = segment(text)
+            if len(found) > MAX_SEGMENTS:
+                raise OverlongAdError(ad, MAX_SEGMENTS)
             title = titles[ad] if titles else None
             titled = bool(found) and looks_like_title(text, *found[0])
             if title is not None and title.strip():

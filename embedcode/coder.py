@@ -16,7 +16,7 @@ from embedcode.bundle import Bundle
 from embedcode.coded import EVIDENCE, CodedAd, coded_ads, coded_schema
 from embedcode.codes import Floats
 from embedcode.embedder import StaticEmbedder
-from embedcode.errors import InputError
+from embedcode.errors import InputError, OverlongAdError
 from embedcode.language import FunctionWords, detect
 from embedcode.memo import Memo
 from embedcode.neighbours import AnchorIndex
@@ -160,7 +160,11 @@ class Coder:
         return table.to_batches()[0] if len(batch) else pa.RecordBatch.from_pylist([], schema)
 
     def analyse(self, texts: Sequence[str], titles: Sequence[str | None] | None = None) -> Analysis:
-        """Find everything there is to know about a chunk of ads."""
+        """Find everything there is to know about a chunk of ads.
+
+        Raises:
+            OverlongAdError: As `Reader.lay_out`.
+        """
         bundle, clock = self.bundle, self.clock
         layout = self.reader.lay_out(texts, titles, clock)
         if not isinstance(self.embedder, StaticEmbedder):
@@ -206,11 +210,16 @@ class Coder:
         errors = batch.column("error").to_pylist() if "error" in names else [None] * len(batch)
         self.clock.lap("input")
         errors = [e or (None if t and not t.isspace() else NO_TEXT) for e, t in zip(errors, texts, strict=True)]
-        good = [i for i, e in enumerate(errors) if e is None]
         ids = batch.column("id").cast(pa.string()) if "id" in names else pa.nulls(len(batch), pa.string())
-        chosen = [texts[i] for i in good]
-        chosen_titles = [titles[i] for i in good] if titles else None
-        analysis = self.analyse(chosen, chosen_titles)
+        analysis = None
+        while analysis is None:
+            good = [i for i, e in enumerate(errors) if e is None]
+            chosen = [texts[i] for i in good]
+            chosen_titles = [titles[i] for i in good] if titles else None
+            try:
+                analysis = self.analyse(chosen, chosen_titles)
+            except OverlongAdError as error:  # rare; the others of the chunk are done again
+                errors[good[error.ad]] = str(error)
         bad = np.array([e is not None for e in errors], dtype=np.bool_)
         spread = pa.array(np.cumsum(~bad) - 1, pa.int64(), mask=bad)
         columns = {n: c.take(spread) for n, c in self._columns(analysis, chosen, chosen_titles).items()}

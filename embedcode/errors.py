@@ -20,6 +20,21 @@ class InputError(EmbedcodeError):
     exit_status = 2
 
 
+class OverlongAdError(InputError):
+    """A text that is no ad but many, read as one.
+
+    Attributes:
+        ad: Its place among the ads given.
+    """
+
+    def __init__(self, ad: int, most: int) -> None:
+        super().__init__(
+            f"the text has more than {most:,} sentences. Expected one ad; find out why many texts were read as one, a "
+            "quote that is never closed perhaps"
+        )
+        self.ad = ad
+
+
 class BookError(EmbedcodeError):
     """The coding book in `anchors/` is not sound: an unknown code, a duplicate phrase, a stray wildcard."""
 

@@ -9,6 +9,9 @@ from typing import NamedTuple
 MAX_LENGTH = 1_500
 """Longest segment in code points; text without any stop is cut at commas or spaces to stay below it."""
 
+MAX_SEGMENTS = 200_000
+"""Segments after which cutting ends: a text with more of them is no ad. They bound the memory that one ad takes."""
+
 # Segments that may hold a list: from the first length on where the ad shows signs of
 # one, else from the second; and the mean length of its items.
 _MIN_LIST = 120
@@ -230,7 +233,8 @@ def segment(text: str) -> list[tuple[int, int]]:
 
     Returns:
         (start, end) in code points, end exclusive, in text order, without overlaps; each starts and ends on
-        text (no white space, bullet marks or filler) and holds at least one letter or digit.
+        text (no white space, bullet marks or filler) and holds at least one letter or digit. More than
+        `MAX_SEGMENTS` where the text has more, but not all of them.
     """
     text = _unwrapped(_with_newlines(text)) + "\n"
     # Signs of lists are counted once for the ad, which spares most segments a look of their own.
@@ -254,6 +258,8 @@ def segment(text: str) -> list[tuple[int, int]]:
                 segments += parts
             elif text[start].isalnum() or _LETTER.search(text, start, end):
                 segments.append((start, end))
+            if len(segments) > MAX_SEGMENTS:
+                break
         start = cut.end()
     return segments
 
@@ -282,8 +288,8 @@ def _unwrapped(text: str) -> str:
     A line was broken to fit where the first word of the next line would not have fitted any more. The width
     is that of the whole ad or, where an ad also has long lines, of one paragraph.
     """
-    if len(_CONTINUATION.findall(text)) < _MIN_BROKEN:
-        return text
+    if text.count("\n") > MAX_SEGMENTS or len(_CONTINUATION.findall(text)) < _MIN_BROKEN:
+        return text  # neither is a hard-wrapped ad
     lines = text.split("\n")
     if (joined := _joined(lines)) is not None:
         return joined

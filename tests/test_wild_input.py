@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from embedcode import formats
+from embedcode import analysis, formats, segments
 from embedcode.cli import app
 from embedcode.coder import Coder
 from embedcode.documents import Source
@@ -278,3 +278,19 @@ def test_time_grows_linearly(coder: Coder, unit: str) -> None:
         # Four times the text: quadratic work takes sixteen times as long, at both steps.
         assert times[-1] < 20
         assert times[-1] < 0.3 or min(after / max(before, 1e-4) for before, after in pairwise(times)) < 10
+
+
+# Texts that are no ads
+
+
+@pytest.mark.parametrize("unit", ["A. ", "a\n", "Build " + "- Run the models daily " * 400 + "\n"])
+def test_a_text_of_too_many_sentences_costs_one_row(coder: Coder, monkeypatch: pytest.MonkeyPatch, unit: str) -> None:
+    monkeypatch.setattr(segments, "MAX_SEGMENTS", 1000)
+    monkeypatch.setattr(analysis, "MAX_SEGMENTS", 1000)
+    texts = [TASKS, unit * 3000, TASKS, unit * 2000, TASKS]
+    coded = coder.classify(texts)
+    assert [ad.error is None for ad in coded] == [True, False, True, False, True]
+    assert "more than 1,000 sentences" in str(coded[1].error)
+    assert (coded[1].profile, coded[1].codes, coded[1].n_segments) == (None, (), 0)
+    assert coded[2].codes == coder.classify([TASKS])[0].codes
+    assert len(segment(unit * 3000)) < 3000
