@@ -193,8 +193,9 @@ class Parquet(AdsFile):
             return pq.read_schema(self.path)
 
     def read(self, pick: Pick) -> Iterator[pa.RecordBatch]:
-        # With a buffer a column chunk is read page by page instead of as a whole.
-        options = {"buffer_size": 1 << 20, "page_checksum_verification": True}
+        # With a buffer a column chunk is read page by page instead of as a whole; read ahead, all would be kept to
+        # the end of the file.
+        options = {"buffer_size": 1 << 20, "pre_buffer": False, "page_checksum_verification": True}
         with self._failures(), pq.ParquetFile(self.path, **options) as file:
             names = set(file.schema_arrow.names)
             wanted = {pick.text, pick.title, pick.id, *pick.keep.names} & names

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import pickle
+import random
 import sys
 import uuid
 from collections.abc import Callable, Sequence
@@ -744,3 +745,16 @@ def test_memory_does_not_grow(tmp_path: Path) -> None:
         for batch in Source.open([str(path)]).batches(10):
             assert pa.total_allocated_bytes() - before < 30_000_000, name
             assert len(batch) == 10
+
+
+def test_row_groups_that_are_read_are_dropped(tmp_path: Path) -> None:
+    noise = random.Random(0)
+    rows = pa.table({"text": [noise.randbytes(2000).hex() for _ in range(250)]})
+    with pq.ParquetWriter(tmp_path / "ads.parquet", rows.schema) as file:
+        for _ in range(40):  # 1 MB each
+            file.write_table(rows)
+    del rows
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in Source.open([str(tmp_path / "ads.parquet")]).batches(250)]
+    assert len(held) == 40
+    assert max(held[20:]) < max(held[:20]) + 2_000_000
