@@ -7,16 +7,17 @@ cell starts with `#` is a comment.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import io
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from embedcode.errors import BookError
+from embedcode.folder import write_whole
 from embedcode.types import NEGATIVE, WORK, Anchor, Code, CodingBook, Facet, Profile, Term, Tool
 from embedcode.words import find_words
 
@@ -24,6 +25,10 @@ LANGUAGES = ("en", "nl")
 TOOL_MATCHES = ("any", "case", "context")
 OTHER_TOOL = "OTHER"
 FAMILIES = ("", *WORK, "title", "helper")
+
+_RESTORE = "restore it, or copy it from the package with `embedcode anchors copy DIR`"
+_LONGEST_MESSAGE = 600
+"""In characters: a cell may be as long as the file."""
 
 _COLUMNS = {
     "profiles.csv": ("profile", "definition"),
@@ -44,7 +49,8 @@ class Problem:
 
     Attributes:
         file: Path of the file, relative to the anchors folder.
-        line: Line in the file, counted from 1; 0 where the file as a whole is meant.
+        line: Line in the file, counted from 1, on which the row begins; 0 where the file as a whole is meant.
+        message: What was found, and what was expected or is to be done; it may quote any cell.
     """
 
     file: str
@@ -52,7 +58,12 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}" if self.line else f"{self.file}: {self.message}"
+        message, half = self.message, _LONGEST_MESSAGE // 2
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:half]} [...] {message[-half:]}"
+        text = f"{self.file}:{self.line}: {message}" if self.line else f"{self.file}: {message}"
+        # On one line, and without the control characters by which a cell could rewrite the terminal.
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 @dataclass(frozen=True)
@@ -74,13 +85,17 @@ def read_book(folder: Path) -> CodingBook:
     """
     book, problems = inspect_book(folder)
     if problems:
-        listed = "\n".join(f"  {p}" for p in problems[:20])
-        more = f"\n  ... and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise BookError(
-            f"The coding book in {folder} has {len(problems)} problem(s):\n{listed}{more}\n"
-            "Correct them in the files, then run `embedcode anchors check`."
-        )
+        raise _refusal(folder, problems)
     return book
+
+
+def _refusal(folder: Path, problems: Sequence[Problem]) -> BookError:
+    listed = "\n".join(f"  {p}" for p in problems[:20])
+    more = f"\n  ... and {len(problems) - 20} more" if len(problems) > 20 else ""
+    return BookError(
+        f"The coding book in {folder} has {len(problems)} problem(s):\n{listed}{more}\n"
+        "Correct them in the files, then run `embedcode anchors check`."
+    )
 
 
 def inspect_book(folder: Path) -> tuple[CodingBook, list[Problem]]:
@@ -97,49 +112,62 @@ def inspect_book(folder: Path) -> tuple[CodingBook, list[Problem]]:
             "Name one with --anchors, or copy the one of the package with `embedcode anchors copy DIR`."
         )
     reader = _Reader(folder)
-    profiles = tuple(Profile(r["profile"], r["definition"]) for r in reader.unique("profiles.csv", "profile"))
-    codes = tuple(Code(r["code"], r["name"], r["definition"]) for r in reader.unique("codes.csv", "code"))
-    anchors = reader.anchors({c.code for c in codes})
-    facets = reader.facets()
-    terms = reader.terms({f.name: f for f in facets})
-    tools = reader.tools({c.code for c in codes if c.group == "TECH"})
-    not_tools = reader.not_tools(tools)
-    return CodingBook(profiles, codes, anchors, facets, terms, tools, not_tools), reader.problems
+    return reader.book(), reader.problems
 
 
 class _Reader:
-    """Reads the files of one folder and collects the problems found on the way."""
+    """Reads the files of one folder and collects the problems found on the way.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        instead: Contents that stand for those of the files of these names.
+    """
+
+    def __init__(self, folder: Path, instead: Mapping[str, bytes] | None = None) -> None:
         self.folder = folder
+        self.instead = instead or {}
         self.problems: list[Problem] = []
+
+    def book(self) -> CodingBook:
+        profiles = tuple(Profile(r["profile"], r["definition"]) for r in self.unique("profiles.csv", "profile"))
+        codes = tuple(Code(r["code"], r["name"], r["definition"]) for r in self.unique("codes.csv", "code"))
+        anchors = self.anchors({c.code for c in codes})
+        facets = self.facets()
+        terms = self.terms({f.name: f for f in facets})
+        tools = self.tools({c.code for c in codes if c.group == "TECH"})
+        return CodingBook(profiles, codes, anchors, facets, terms, tools, self.not_tools(tools))
 
     def report(self, row: _Row, message: str) -> None:
         self.problems.append(Problem(row.file, row.line, message))
 
-    def rows(self, name: str, kind: str | None = None) -> Iterator[_Row]:
+    def rows(self, name: str) -> Iterator[_Row]:
         """The rows of a file, stripped; rows of another width or with an empty first cell are reported."""
-        columns = _COLUMNS[kind or name]
+        columns = _COLUMNS["phrases" if name.startswith("phrases/") else name]
         text = self.text(name)
         if text is None:
             return
-        lines = csv.reader(io.StringIO(text, newline=""))
+        # Strict, as a quote never closed would otherwise swallow the rest of the file without a word.
+        lines = csv.reader(io.StringIO(text, newline=""), strict=True)
         header: list[str] | None = None
+        line = 1
         try:
             for cells in lines:
+                begin, line = line, lines.line_num + 1
                 if not any(c.strip() for c in cells) or cells[0].lstrip().startswith("#"):
                     continue
                 if header is None:
                     header = [c.strip() for c in cells]
-                    missing = [c for c in columns if c not in header]
-                    if missing:
+                    repeated = [c for c, count in Counter(header).items() if c and count > 1]
+                    if not set(header).issuperset(columns):
                         message = f"found the columns {', '.join(header)}; expected {', '.join(columns)}"
-                        self.problems.append(Problem(name, lines.line_num, message))
-                        return
-                    continue
+                    elif repeated:
+                        message = f"found the column '{repeated[0]}' twice; rename or delete one of them"
+                    else:
+                        continue
+                    self.problems.append(Problem(name, begin, message))
+                    return
                 # Spreadsheets drop trailing empty cells.
                 cells += [""] * (len(header) - len(cells))
-                row = _Row(name, lines.line_num, dict(zip(header, map(str.strip, cells), strict=False)))
+                row = _Row(name, begin, dict(zip(header, map(str.strip, cells), strict=False)))
                 if len(cells) > len(header) and any(c.strip() for c in cells[len(header) :]):
                     self.report(row, f"found {len(cells)} cells, expected {len(header)}; is a comma not in quotes?")
                 elif not row[columns[0]]:
@@ -147,24 +175,29 @@ class _Reader:
                 else:
                     yield row
         except csv.Error as error:
-            self.problems.append(Problem(name, lines.line_num, f"not readable as CSV ({error})"))
+            message = f"not readable as CSV from here on ({error}); is a quote not closed or not doubled?"
+            self.problems.append(Problem(name, line, message))
+            return
         if header is None:
             self.problems.append(Problem(name, 0, f"no header row; expected the columns {', '.join(columns)}"))
 
     def text(self, name: str) -> str | None:
+        """The content of a file; None where that is reported as unreadable."""
         path = self.folder / name
         try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            self.problems.append(Problem(name, 0, "file is missing; restore it or copy it from the package"))
+            data = self.instead[name] if name in self.instead else _content(path)
+        except OSError as error:
+            self.problems.append(_unreadable(path, name, error))
             return None
-        try:
-            return data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            message = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as 'CSV UTF-8'"
-            self.problems.append(Problem(name, line, message))
-            return None
+        bad, expected = data.find(0), "text"  # as in UTF-16
+        if bad < 0:
+            try:
+                return data.decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                bad, expected = error.start, "UTF-8"
+        message = f"byte 0x{data[bad]:02x} is not {expected}; save the file as 'CSV UTF-8'"
+        self.problems.append(Problem(name, len(data[: bad + 1].splitlines()), message))
+        return None
 
     def unique(self, name: str, column: str) -> Iterator[_Row]:
         seen: dict[str, int] = {}
@@ -178,17 +211,22 @@ class _Reader:
     def anchors(self, codes: set[str]) -> tuple[Anchor, ...]:
         found: list[Anchor] = []
         seen: dict[tuple[str, ...], _Row] = {}
-        files = sorted(p.name for p in (self.folder / "phrases").glob("*.csv"))
+        try:
+            files = sorted(p.name for p in (self.folder / "phrases").iterdir() if p.suffix == ".csv")
+        except OSError as error:
+            message = f"cannot be read ({error.strerror}); expected a folder with a CSV file for each code: {_RESTORE}"
+            self.problems.append(Problem("phrases", 0, message))
+            files = []
         for name in files:
             if name.removesuffix(".csv") not in codes:
                 message = f"no code '{name.removesuffix('.csv')}' in codes.csv; add it there or rename the file"
                 self.problems.append(Problem(f"phrases/{name}", 0, message))
-        sources = [(f"phrases/{n}", n.removesuffix(".csv"), "phrases", "facet") for n in files]
-        sources.append(("negatives.csv", NEGATIVE, "negatives.csv", "kind"))
-        for name, code, kind, facet in sources:
+        sources = [(f"phrases/{n}", n.removesuffix(".csv"), "facet") for n in files]
+        sources.append(("negatives.csv", NEGATIVE, "kind"))
+        for name, code, facet in sources:
             if code != NEGATIVE and code not in codes:
                 continue
-            for row in self.rows(name, kind):
+            for row in self.rows(name):
                 words = tuple(find_words(row["phrase"]))
                 if not words:
                     self.report(row, f"phrase '{row['phrase']}' has no word")
@@ -285,6 +323,21 @@ class _Reader:
         return tuple(row["notion"] for row in found.values())
 
 
+def _content(path: Path) -> bytes:
+    """The bytes of a file; an `OSError` too where it is none: a named pipe would be waited for without end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a file")
+    return path.read_bytes()
+
+
+def _unreadable(path: Path, name: str, error: OSError) -> Problem:
+    if not isinstance(error, FileNotFoundError):
+        return Problem(name, 0, f"cannot be read ({error.strerror}); expected a CSV file: {_RESTORE}")
+    if path.is_symlink():
+        return Problem(name, 0, f"link to {str(path.readlink())!r}, which is missing; {_RESTORE}")
+    return Problem(name, 0, f"file is missing; {_RESTORE}")
+
+
 def _clash(mine: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
     """Whether a text can hold what is a spelling of two tools; those tied to their case differ by it."""
     return mine[1] == other[1] or "any" in (mine[2], other[2])
@@ -309,16 +362,24 @@ def read_glossary(folder: Path) -> dict[str, str]:
     reader = _Reader(folder)
     glossary = {r["nl"]: r["en"] for r in reader.rows("glossary_nl_en.csv")}
     if reader.problems:
-        raise BookError("\n".join(map(str, reader.problems)))
+        raise _refusal(folder, reader.problems)
     return glossary
 
 
 def book_hash(folder: Path) -> str:
-    """SHA-256 over the names and contents of a coding book's CSV files."""
+    """SHA-256 over the names and contents of a coding book's CSV files.
+
+    Raises:
+        BookError: One of them cannot be read.
+    """
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.csv"), key=lambda p: p.relative_to(folder).as_posix()):
-        data = path.read_bytes()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{len(data)}\0".encode())
+        name = path.relative_to(folder).as_posix()
+        try:
+            data = _content(path)
+        except OSError as error:
+            raise _refusal(folder, [_unreadable(path, name, error)]) from error
+        digest.update(os.fsencode(name) + f"\0{len(data)}\0".encode())
         digest.update(data)
     return digest.hexdigest()
 
@@ -331,26 +392,33 @@ def add_row(folder: Path, name: str, cells: Sequence[str]) -> None:
     """
     if not any(c.strip() for c in cells):
         raise BookError(f"Not added to {name}: all cells are empty. Give at least a phrase or term.")
-    _, old = inspect_book(folder)
-    reader = _Reader(folder)
-    if reader.text(name) is None:
-        raise BookError(f"Not added, since {reader.problems[0]}.")
-    before = (folder / name).read_bytes()
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow(cells)
-    glue = b"" if before.endswith(b"\n") else b"\n"
-    after = before + glue + out.getvalue().encode()
-    with tempfile.TemporaryDirectory() as trial:
-        copy = Path(trial) / "anchors"
-        shutil.copytree(folder, copy, ignore=lambda _, names: [n for n in names if "." in n and not n.endswith(".csv")])
-        (copy / name).write_bytes(after)
-        _, new = inspect_book(copy)
-    if added := [p for p in new if p not in old]:
-        raise BookError("\n".join(f"Not added: {p}" for p in added))
-    _replace(folder / name, after)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    try:
+        row = line.getvalue().encode()
+    except UnicodeEncodeError as error:
+        raise BookError(
+            f"Not added to {name}: found {error.object.strip()!r}, which holds bytes that are not UTF-8; expected "
+            "text. Set the terminal to UTF-8, or write the row into the file."
+        ) from error
+    path = folder / name
+    try:
+        before = _content(path)
+    except OSError as error:
+        raise BookError(f"Not added: {_unreadable(path, name, error)}") from error
+    after = before + (b"" if before.endswith(b"\n") else b"\n") + row
+    old, new = _Reader(folder), _Reader(folder, {name: after})
+    rows_before, rows_after = (sum(1 for _ in reader.rows(name)) for reader in (old, new))
+    old.book()
+    new.book()
+    if added := [p for p in new.problems if p not in old.problems]:
+        raise BookError("\n".join(f"Not added: {p}" for p in dict.fromkeys(added)))
+    if rows_after == rows_before:
+        why = next((str(p) for p in new.problems if p.file == name), "it would be read as a comment")
+        raise BookError(f"Not added to {name}, as the row would not be read: {why}")
+    try:
+        write_whole(path, after)
+    except OSError as error:
+        raise BookError(
+            f"Not added: cannot write {path} ({error.strerror}). Check the permissions and the space on the disk."
+        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from embedcode.gold import GoldAd
 from embedcode.head import fit_head
 from embedcode.kappa import cohen_kappa
 from embedcode.labelled import Labelled, read_labelled
+from embedcode.matching import Mention, shares_words
 from embedcode.terms import facet_counts
 from embedcode.types import Anchor, CodingBook, Embedder
 from embedcode.vectors import quantise
@@ -236,14 +236,10 @@ def tool_precision(book: CodingBook, ads: Sequence[GoldAd]) -> dict[str, float]:
             continue
         seen.add((number, tool))
         ad = ads[number]
-        spelt = {frozenset(_parts(n)) for n in (entry.name, ad.text[start:end])}
-        same = [t for t in ad.tools if any(s <= _parts(t.name) or s >= _parts(t.name) for s in spelt)]
+        mention = Mention(entry.name, ad.text[start:end], entry.code)
+        same = [t for t in ad.tools if shares_words(t.name, mention)]
         if same and all(t.coders < ad.coders for t in same):
             continue
         total[entry.match] += 1
         right[entry.match] += any(t.coders == ad.coders for t in same)
     return {k: round(right[k] / total[k], 4) for k in sorted(total)}
-
-
-def _parts(name: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[a-z0-9+#]+", name.lower()))

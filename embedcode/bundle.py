@@ -31,6 +31,7 @@ from embedcode.analysis import Scorer, feature_space
 from embedcode.codes import CodeModel
 from embedcode.embedder import FoldTables, StaticEmbedder
 from embedcode.errors import BundleError, some
+from embedcode.folder import write_whole
 from embedcode.head import Head
 from embedcode.labelled import Labelled
 from embedcode.terms import TermHits
@@ -130,7 +131,7 @@ class Bundle:
                 "files": files,
                 "figures": dict(self.figures),
             }
-            _write(folder / MANIFEST, _json(manifest, indent=1), replace=True)
+            _write(folder / MANIFEST, _json(manifest, indent=1))
             current = {f["name"] for f in files.values()}
             for old in folder.iterdir():
                 if _OURS.fullmatch(old.name) and old.name not in current:
@@ -178,9 +179,7 @@ class Bundle:
 
 
 _KEYS = ("book", "anchors", "models", "words", "embedder", "folds", "labelled", "labels")
-_OURS = re.compile(
-    rf"(?:{'|'.join(_KEYS)})-[0-9a-f]{{12}}\.(?:json|safetensors|txt)|\.(?:{'|'.join(_KEYS)}|manifest)\b.*\.tmp"
-)
+_OURS = re.compile(rf"(?:{'|'.join(_KEYS)})-[0-9a-f]{{12}}\.(?:json|safetensors|txt)(?:\.tmp)?|manifest\.json\.tmp")
 """Names of data files, and of what a save that was cut off leaves behind."""
 
 
@@ -588,13 +587,7 @@ def _json(value: Any, indent: int | None) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()
 
 
-def _write(path: Path, data: bytes, *, replace: bool = False) -> None:
-    """Write a file that is either whole or not there."""
-    if not replace and path.is_file() and path.read_bytes() == data:
-        return
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as out:
-        out.write(data)
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(path)
+def _write(path: Path, data: bytes) -> None:
+    """Write a file that is either whole or not there; one that holds the same is left as it is."""
+    if not path.is_file() or path.read_bytes() != data:
+        write_whole(path, data)

@@ -132,8 +132,8 @@ def add(folder: Path, code: str, phrase: str, facet: str | None, language: str, 
         BookError: The code, facet or phrase is not sound; nothing is then changed.
     """
     book, _ = inspect_book(folder)
-    if phrase.lstrip().startswith("# "):
-        raise BookError(f"{phrase!r} would be read as a comment; expected a phrase that does not begin with '# '.")
+    if phrase.lstrip().startswith("#"):
+        raise BookError(f"{phrase!r} would be read as a comment; expected a phrase that does not begin with '#'.")
     facets = Counter(a.facet for a in book.anchors if a.code == code)
     if code in {f.name for f in book.facets}:
         name, row = "terms.csv", (phrase, code, language, note)

@@ -15,8 +15,9 @@ import sys
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
@@ -45,6 +46,9 @@ LAYOUT = pa.schema([(name, pa.string()) for name in ("id", "title", "text", "err
 CHUNK_ROWS, CHUNK_SIZE = 256, 1 << 25
 """Rows read at a time, and about how long they may be together: few, so that a run of huge ads fits in memory."""
 
+PARQUET_ROWS = 32
+"""Rows of a Parquet file read at a time, whose length is known afterwards only: so many may be of the longest."""
+
 HEAD_LINES, HEAD_BYTES = 1000, 1 << 22
 """How much of a JSON Lines file is looked at for its columns and their types."""
 
@@ -60,6 +64,17 @@ BYTE_ORDER_MARKS = (
 )
 
 Row = tuple[Any, ...]
+
+
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return "\udcff", error.end
+
+
+MARKED = "embedcode.marked"
+"""How decoding goes on at bad bytes: half a surrogate pair marks the line; an error would cost the whole block."""
+
+codecs.register_error(MARKED, _marked)
 
 
 @dataclass(frozen=True)
@@ -135,6 +150,17 @@ class AdsFile(ABC):
             raise InputError(self._unmarked(encoding, start.index(0)))
         return stream, encoding
 
+    def _readline(self, text: io.TextIOWrapper, size: int) -> str:
+        """A line of a text that is decoded with `MARKED`.
+
+        Raises:
+            InputError: It holds bytes that are not in the encoding.
+        """
+        line = text.readline(size)
+        if not is_unicode(line):
+            raise InputError(self._wrong_encoding(text.encoding))
+        return line
+
     def _unmarked(self, encoding: str, zero: int) -> str:
         """What to say of a file that has zeros among its first bytes, as UTF-16 has, but no byte order mark."""
         return (
@@ -147,30 +173,27 @@ class AdsFile(ABC):
         """Turn what a library says of an unreadable file into an `InputError`."""
         try:
             yield
-        except UnicodeDecodeError as error:
-            raise InputError(self._wrong_encoding(error)) from error
         except (OSError, EOFError, UnicodeError, zlib.error, csv.Error, pa.ArrowException) as error:
             why = str(error).strip().partition("\n")[0].rstrip(".")
             raise InputError(f"{self} cannot be read: {why}. Expected {self.expected}.") from error
 
-    def _wrong_encoding(self, error: UnicodeDecodeError) -> str:
-        encoding, place = error.encoding, ""
-        if self.path is not None:
-            # A byte order mark at the start is a character like any other for "utf-8": offsets stay true.
-            encoding = self._open()[1].removesuffix("-sig")
-            offset, byte = self._first_bad_byte(encoding)
-            place = f": the first bad byte is 0x{byte:02X} at byte offset {offset}"
+    def _wrong_encoding(self, encoding: str) -> str:
+        # A byte order mark at the start is a character like any other for "utf-8": offsets stay true.
+        encoding, place = encoding.removesuffix("-sig"), ""
+        if self.path is not None and (found := self._first_bad_byte(encoding)):
+            place = f": the first bad byte is 0x{found[1]:02X} at byte offset {found[0]}"
         return (
             f"{self} is not {encoding}{place}. Expected UTF-8, or UTF-16 with a byte order mark. If you know "
             "the encoding, name it: --encoding cp1252 for files of older Windows programs, for instance."
         )
 
-    def _first_bad_byte(self, encoding: str) -> tuple[int, int]:
+    def _first_bad_byte(self, encoding: str) -> tuple[int, int] | None:
         """Offset and value of the first byte that is not in the encoding."""
         decoder = codecs.getincrementaldecoder(encoding)()
         offset = 0
         with self._open()[0] as stream:
-            while True:
+            block = b"-"
+            while block:
                 block = stream.read(1 << 20)
                 pending = len(decoder.getstate()[0])
                 try:
@@ -178,15 +201,13 @@ class AdsFile(ABC):
                 except UnicodeDecodeError as error:
                     return offset - pending + error.start, error.object[error.start]
                 offset += len(block)
+        return None
 
 
 class Parquet(AdsFile):
     """Apache Parquet."""
 
     expected = "a whole Parquet file without encryption (fetch it again, decrypt it, or leave it out)"
-
-    def _wrong_encoding(self, error: UnicodeDecodeError) -> str:
-        return f"{self} cannot be read: a name in its footer is not UTF-8. Expected {self.expected}."
 
     def schema(self) -> pa.Schema:
         with self._failures():
@@ -199,7 +220,7 @@ class Parquet(AdsFile):
         with self._failures(), pq.ParquetFile(self.path, **options) as file:
             names = set(file.schema_arrow.names)
             wanted = {pick.text, pick.title, pick.id, *pick.keep.names} & names
-            for batch in file.iter_batches(rows_at_a_time(file.metadata), columns=sorted(wanted), use_threads=False):
+            for batch in few_rows(file, sorted(wanted)):
                 yield self._batch(batch, pick, names)
 
     def _batch(self, batch: pa.RecordBatch, pick: Pick, names: set[str]) -> pa.RecordBatch:
@@ -223,7 +244,10 @@ class Delimited(AdsFile):
 
     def schema(self) -> pa.Schema | None:
         with self._failures(), self._text() as stream:
-            header = self._header(self._records(stream))
+            records = self._records(stream)
+            header = self._header(records)
+            with suppress(csv.Error):
+                next(records, None)  # so that a file whose first row is in another encoding is refused at once
         return pa.schema([(name, pa.string()) for name in header]) if header else None
 
     def read(self, pick: Pick) -> Iterator[pa.RecordBatch]:
@@ -234,7 +258,7 @@ class Delimited(AdsFile):
 
     def _text(self) -> io.TextIOWrapper:
         stream, encoding = self._open()
-        return io.TextIOWrapper(stream, encoding, newline="")
+        return io.TextIOWrapper(stream, encoding, MARKED, newline="")
 
     def _records(self, stream: io.TextIOWrapper) -> Any:
         """A csv reader; the delimiter is the one that splits the first line most often."""
@@ -250,7 +274,7 @@ class Delimited(AdsFile):
         return csv.reader(chain(start, lines), delimiter=delimiter, strict=True)
 
     def _lines(self, stream: io.TextIOWrapper) -> Iterator[str]:
-        for number, line in enumerate(iter(lambda: stream.readline(LONGEST + 1), ""), 1):
+        for number, line in enumerate(iter(lambda: self._readline(stream, LONGEST + 1), ""), 1):
             if len(line) > LONGEST:
                 raise InputError(f"{self._line(number)}: longer than {LONGEST} characters. Expected {self.expected}.")
             yield line
@@ -303,8 +327,15 @@ class JsonLines(AdsFile):
 
     def schema(self) -> pa.Schema | None:
         lines = self._lines()
-        with self._failures():
-            head = list(beginning(lines))
+        head: list[bytes] = []
+        try:
+            with self._failures():
+                for line in beginning(lines):
+                    head.append(line)
+        except InputError:
+            if not head or self.path is None:
+                raise
+            # Reading comes to the same place, after the lines before it.
         if self.path is None:
             self._standard_input = chain(head, lines)  # it can be read only once
         filled = [line for line in head if not line.isspace()]
@@ -347,8 +378,8 @@ class JsonLines(AdsFile):
             if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
                 yield from whole_lines(stream.readline)
             else:
-                text = io.TextIOWrapper(stream, encoding, newline="\n")
-                yield from whole_lines(lambda size: text.readline(size).encode())
+                text = io.TextIOWrapper(stream, encoding, MARKED, newline="\n")
+                yield from whole_lines(lambda size: self._readline(text, size).encode())
 
     def _parse(self, line: bytes) -> tuple[dict[str, Any], str | None]:
         """The object on a line, or why there is none."""
@@ -417,24 +448,38 @@ def whole_lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
 
 
 def transposed(rows: Iterable[Row]) -> Iterator[list[tuple[Any, ...]]]:
-    """The columns of `CHUNK_ROWS` rows at a time, or of fewer where these are long."""
+    """The columns of `CHUNK_ROWS` rows at a time, or of fewer where these are long or the next cannot be read."""
     chunk: list[Row] = []
     size = 0
-    for row in rows:
-        chunk.append(row)
-        size += sum(len(value) for value in row if isinstance(value, str))
-        if len(chunk) == CHUNK_ROWS or size > CHUNK_SIZE:
-            yield list(zip(*chunk, strict=True))
-            chunk, size = [], 0
+    failure = None
+    try:
+        for row in rows:
+            chunk.append(row)
+            size += sum(len(value) for value in row if isinstance(value, str))
+            if len(chunk) == CHUNK_ROWS or size > CHUNK_SIZE:
+                yield list(zip(*chunk, strict=True))
+                chunk, size = [], 0
+    except Exception as error:  # raised after what came before it
+        failure = error
     if chunk:
         yield list(zip(*chunk, strict=True))
+    if failure:
+        raise failure
 
 
-def rows_at_a_time(file: pq.FileMetaData) -> int:
-    """How many rows of a Parquet file to read at a time, judged by the row group whose rows are longest."""
-    groups = [file.row_group(number) for number in range(file.num_row_groups)]
-    longest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-    return min(CHUNK_ROWS, max(CHUNK_SIZE // max(longest, 1), 1))
+def few_rows(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet file, a few at a time; in a row group that cannot be read to its end, one by one."""
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        rows = CHUNK_SIZE * group.num_rows // max(group.total_byte_size, 1)
+        read = partial(file.iter_batches, row_groups=[number], columns=columns, use_threads=False)
+        done = 0
+        try:
+            for batch in read(min(PARQUET_ROWS, max(rows, 1))):
+                yield batch
+                done += len(batch)
+        except (OSError, pa.ArrowException):
+            yield from islice(read(1), done, None)  # until it fails again
 
 
 def as_batch(arrays: list[pa.Array], pick: Pick) -> pa.RecordBatch:

@@ -106,7 +106,7 @@ def tool_counts(ad: GoldAd, spans: Iterable[Span]) -> tuple[int, int, int, int]:
     wrong = [
         m
         for i, m in enumerate(mentions)
-        if i not in matched and not any(_same_name(n, m) or _shares_words(n, m) for n in left_out)
+        if i not in matched and not any(_same_name(n, m) or shares_words(n, m) for n in left_out)
     ]
     same_code = sum(wanted[t].code == mentions[m].code for t, m in pairs)
     return len(pairs), len(wrong), len(wanted) - len(pairs), same_code
@@ -136,7 +136,7 @@ def match_tools(names: Sequence[str], mentions: Sequence[Mention]) -> list[tuple
     """
     pairs: list[tuple[int, int]] = []
     names_left, mentions_left = dict.fromkeys(range(len(names))), dict.fromkeys(range(len(mentions)))
-    for matches in (_same_name, _shares_words):
+    for matches in (_same_name, shares_words):
         for n in list(names_left):
             m = next((m for m in mentions_left if matches(names[n], mentions[m])), None)
             if m is not None:
@@ -150,7 +150,8 @@ def _same_name(name: str, mention: Mention) -> bool:
     return bool(joined) and joined in (_joined(mention.tool), _joined(mention.text))
 
 
-def _shares_words(name: str, mention: Mention) -> bool:
+def shares_words(name: str, mention: Mention) -> bool:
+    """Whether one of two names, a tool's and a mention's, holds all words of the other."""
     words = set(_name_words(name))
     if not words or len(mention.text) > LONGEST_MENTION:
         return False

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import BOOK
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from embedcode.book import (
     FAMILIES,
@@ -24,6 +29,21 @@ from embedcode.terms import TermFinder
 from embedcode.tools import ToolFinder
 from embedcode.types import NEGATIVE, Code, CodingBook, Facet, Profile, Term, Tool
 from embedcode.words import find_words
+
+PIECES = [
+    b'"',
+    b",",
+    b"\n",
+    b"\r",
+    b"# ",
+    b"\0",
+    b"\xef\xbb\xbf",
+    b"term,facet,language,note\n",
+    b"a,b,en,\n",
+    b"*",
+    b"|",
+]
+"""What the files of a coding book are made of."""
 
 SHIPPED = Path(__file__).parents[1] / "anchors"
 
@@ -199,13 +219,146 @@ def test_no_header(book_folder: Path) -> None:
 def test_a_cell_too_long_for_csv(book_folder: Path) -> None:
     line = append(book_folder, "terms.csv", "x" * 200_000)
     found = problems(book_folder)
-    assert [p.split(" (")[0] for p in found] == [f"terms.csv:{line}: not readable as CSV"]
+    assert [p.split(" (")[0] for p in found] == [f"terms.csv:{line}: not readable as CSV from here on"]
 
 
 def test_lines_are_counted_through_cells_of_several_lines(book_folder: Path) -> None:
     append(book_folder, "terms.csv", '"gpt",generative,en,"a note', 'of two lines"', "# comment", "")
-    line = append(book_folder, "terms.csv", "x,nowhere,en,")
-    assert [p.line for p in inspect_book(book_folder)[1]] == [line]
+    line = append(book_folder, "terms.csv", 'x,nowhere,en,"a note', 'of two lines"', "y,nowhere,en,")
+    assert [p.line for p in inspect_book(book_folder)[1]] == [line, line + 2]
+
+
+def test_a_quote_never_closed_is_named_where_it_opens(book_folder: Path) -> None:
+    line = append(book_folder, "terms.csv", '"gpt,generative,en,', "chat,generative,en,")
+    (found,) = problems(book_folder)
+    assert found.startswith(f"terms.csv:{line}: not readable as CSV from here on (unexpected end of data); is a quote")
+    line = append(book_folder, "negatives.csv", '"pension,benefits,en,', 'shares,"benefits",en,')
+    assert f"negatives.csv:{line}: not readable as CSV from here on" in problems(book_folder)[0]
+
+
+def test_a_column_that_is_there_twice(book_folder: Path) -> None:
+    path = book_folder / "terms.csv"
+    for header, name in (("term,facet,language,note,term", "term"), ("term,facet,language,note,why,,,why", "why")):
+        before = path.read_bytes()
+        path.write_bytes(before.replace(b"term,facet,language,note", header.encode()))
+        found = [f"terms.csv:3: found the column '{name}' twice; rename or delete one of them"]
+        assert problems(book_folder) == found
+        path.write_bytes(before)
+
+
+def test_old_line_ends(book_folder: Path) -> None:
+    before, _ = inspect_book(book_folder)
+    path = book_folder / "terms.csv"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r"))
+    assert inspect_book(book_folder) == (before, [])
+    path.write_bytes(path.read_bytes() + b"caf\xe9,generative,en,\r")
+    line = path.read_bytes().count(b"\r")
+    assert problems(book_folder) == [f"terms.csv:{line}: byte 0xe9 is not UTF-8; save the file as 'CSV UTF-8'"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16", "utf-8"])
+def test_zeros_are_no_text(book_folder: Path, encoding: str) -> None:
+    path = book_folder / "phrases" / "TASK3.csv"
+    line = append(book_folder, "phrases/TASK3.csv", "build\0models,generative,en,") if encoding == "utf-8" else 1
+    path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+    found = f"phrases/TASK3.csv:{line}: byte 0x00 is not text; save the file as 'CSV UTF-8'"
+    assert problems(book_folder) == [found]
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _link(target: str) -> Callable[[Path], None]:
+    def put(path: Path) -> None:
+        path.unlink()
+        path.symlink_to(target)
+
+    return put
+
+
+OBSTACLES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a folder": (_folder, "cannot be read (not a file); expected a CSV file: restore it, or copy it"),
+    "a pipe": (_pipe, "cannot be read (not a file); expected a CSV file: restore it, or copy it"),
+    "a dangling link": (_link("../nowhere.csv"), "link to '../nowhere.csv', which is missing; restore it, or copy it"),
+    "a link to itself": (_link("terms.csv"), "cannot be read (Too many levels of symbolic links); expected a CSV file"),
+    "no permission": (lambda path: path.chmod(0), "cannot be read (Permission denied); expected a CSV file"),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX has such files")
+@pytest.mark.parametrize("what", OBSTACLES)
+def test_what_stands_where_a_file_should(book_folder: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    make, message = OBSTACLES[what]
+    make(book_folder / "terms.csv")
+    if what == "no permission":  # which does not keep the superuser from reading
+        read = Path.read_bytes
+
+        def denied(path: Path) -> bytes:
+            if not path.stat().st_mode & 0o400:
+                raise PermissionError(13, "Permission denied")
+            return read(path)
+
+        monkeypatch.setattr(Path, "read_bytes", denied)
+    (found,) = problems(book_folder)
+    assert found.startswith(f"terms.csv: {message}")
+    for act in (read_book, book_hash, lambda folder: add_row(folder, "terms.csv", ["gpt", "generative", "en", ""])):
+        with pytest.raises(BookError) as error:
+            act(book_folder)
+        assert f"terms.csv: {message}" in str(error.value)
+    # What stands in the way of one file is none of the others' business.
+    add_row(book_folder, "phrases/TASK3.csv", ["tune a model", "generative", "en", ""])
+
+
+@pytest.mark.parametrize("name", ["phrases", "phrases/TASK3.csv"])
+def test_no_phrases(book_folder: Path, name: str) -> None:
+    (book_folder / "phrases").rename(book_folder.parent / "phrases")
+    if name != "phrases":
+        (book_folder / "phrases").write_text("", encoding="utf-8")
+    (found,) = problems(book_folder)
+    assert (
+        found.startswith("phrases: cannot be read (No") and "expected a folder with a CSV file for each code" in found
+    )
+
+
+def test_problems_of_any_length_and_sign_are_shown_on_one_short_line(book_folder: Path) -> None:
+    append(book_folder, "terms.csv", f"\x1b[2J{'x ' * 50_000},generative,en,", '"a\nb",nowhere,en,')
+    path = book_folder / "codes.csv"
+    path.write_text("x," * 1_000_000, encoding="utf-8")
+    with pytest.raises(BookError) as error:
+        read_book(book_folder)
+    message = str(error.value)
+    assert len(message) < 20_000
+    assert all(line.isprintable() for line in message.split("\n"))
+    assert "term '\\x1b[2Jx x x" in message
+    assert "codes.csv:1: found the columns x, x, x" in message
+    assert "; expected code, name, definition\n" in message
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from([*BOOK, "phrases/TASK3.csv"]),
+    data=st.lists(st.one_of(st.binary(max_size=20), st.sampled_from(PIECES)), max_size=12).map(b"".join),
+    keep=st.booleans(),
+)
+def test_any_bytes_are_read_or_refused(book_folder: Path, name: str, data: bytes, keep: bool) -> None:
+    path = book_folder / name
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before * keep + data)
+        found = inspect_book(book_folder)[1]
+        assert all(p.file and str(p).isprintable() for p in found)
+        for act in (read_book, read_glossary, lambda folder: add_row(folder, name, ["a", "b", "en", ""])):
+            with contextlib.suppress(BookError):
+                act(book_folder)
+    finally:
+        path.write_bytes(before)
 
 
 def test_all_problems_are_listed_and_the_first_twenty_shown(book_folder: Path) -> None:
@@ -313,6 +466,42 @@ def test_add_row_refuses_a_file_that_cannot_be_read(book_folder: Path) -> None:
     path.write_bytes(path.read_bytes() + b"caf\xe9,generative,en,\n")
     with pytest.raises(BookError):
         add_row(book_folder, "terms.csv", ["gpt", "generative", "en", ""])
+
+
+def test_add_row_takes_text_only(book_folder: Path) -> None:
+    before = snapshot(book_folder)
+    with pytest.raises(BookError, match=r"'tune \\udcff.* not UTF-8; expected text"):
+        add_row(book_folder, "phrases/TASK3.csv", ["tune \udcff", "generative", "en", ""])
+    with pytest.raises(BookError, match="byte 0x00 is not text"):
+        add_row(book_folder, "phrases/TASK3.csv", ["tune \0 models", "generative", "en", ""])
+    assert snapshot(book_folder) == before
+
+
+@pytest.mark.parametrize(
+    ("last", "cells", "why"),
+    [
+        ('"gpt,generative,en,', ["chat", "generative", "en", ""], "terms.csv:14: not readable as CSV from here on"),
+        ("", ["#chat", "generative", "en", ""], "it would be read as a comment"),
+    ],
+)
+def test_add_row_refuses_a_row_that_would_not_be_read(book_folder: Path, last: str, cells: list[str], why: str) -> None:
+    append(book_folder, "terms.csv", last)
+    before = snapshot(book_folder)
+    with pytest.raises(BookError) as error:
+        add_row(book_folder, "terms.csv", cells)
+    assert why in str(error.value)
+    assert snapshot(book_folder) == before
+
+
+def test_add_row_that_cannot_be_written(book_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = snapshot(book_folder)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BookError, match=r"cannot write .*terms\.csv \(No space left on device\)"):
+        add_row(book_folder, "terms.csv", ["gpt", "generative", "en", ""])
+    assert snapshot(book_folder) == before
 
 
 # --- hash and glossary

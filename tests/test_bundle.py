@@ -106,7 +106,8 @@ def test_nothing_is_pickled(study: Study) -> None:
 def test_saving_removes_old_data_files_and_nothing_else(study: Study) -> None:
     (study.index / "README.md").write_text("Mine.", "utf-8")
     (study.index / "labels-of-ours.txt").write_text("Mine.", "utf-8")
-    (study.index / ".models-0123456789ab.json.tmp").write_text("cut off", "utf-8")
+    (study.index / "models-0123456789ab.json.tmp").write_text("cut off", "utf-8")
+    (study.index / "manifest.json.tmp").write_text("cut off", "utf-8")
     old = file_of(study.index, "models")
     bundle = study.bundle()
     replace(bundle, tool_precision={**bundle.tool_precision, "any": 0.5}).save(study.index)
@@ -126,18 +127,16 @@ def test_a_save_that_fails_leaves_the_old_bundle(study: Study, monkeypatch: pyte
     vectors = before.anchor_vectors[:, ::-1].copy()
     changed = replace(before, book=book, anchor_vectors=vectors, tool_precision={"any": 0.25})
     written: list[Path] = []
-    write = bundles._write
+    write = bundles.write_whole
 
-    def fail(path: Path, data: bytes, *, replace: bool = False) -> None:
-        fresh = replace or not path.exists()
-        if fresh and len(written) == call:
-            path.with_name(f".{path.name}.tmp").write_bytes(data[:10])
+    def fail(path: Path, data: bytes) -> None:
+        if len(written) == call:
+            path.with_name(f"{path.name}.tmp").write_bytes(data[:10])
             raise OSError(28, "No space left on device")
-        if fresh:
-            written.append(path)
-        write(path, data, replace=replace)
+        written.append(path)
+        write(path, data)
 
-    monkeypatch.setattr(bundles, "_write", fail)
+    monkeypatch.setattr(bundles, "write_whole", fail)
     with pytest.raises(BundleError, match="No space left on device.*old one is unchanged"):
         changed.save(study.index)
     monkeypatch.undo()
@@ -147,7 +146,7 @@ def test_a_save_that_fails_leaves_the_old_bundle(study: Study, monkeypatch: pyte
     assert after.tool_precision == before.tool_precision
     changed.save(study.index)
     assert load_bundle(study.index).tool_precision == {"any": 0.25}
-    assert not list(study.index.glob(".*"))
+    assert not list(study.index.glob("*.tmp"))
 
 
 def test_an_interrupt_leaves_the_old_bundle(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +155,7 @@ def test_an_interrupt_leaves_the_old_bundle(study: Study, monkeypatch: pytest.Mo
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bundles, "_write", interrupt)
+    monkeypatch.setattr(bundles, "write_whole", interrupt)
     with pytest.raises(KeyboardInterrupt):
         replace(before, tool_precision={"any": 0.25}).save(study.index)
     assert load_bundle(study.index).tool_precision == before.tool_precision

@@ -207,7 +207,7 @@ def test_restart(here: Study) -> None:
     assert [p.name for p in sorted(Path("out").glob("part-*"))] == [f"part-0000{i}.parquet" for i in range(3)]
     done = invoke("classify", "one.jsonl", "-o", "out", "--rows-per-part", "2")
     assert done.exit_code == 2
-    assert "out holds the coded ads of another run (the input one.jsonl has changed)" in done.stderr
+    assert "out holds the coded ads of another run (the input was ads.parquet, not one.jsonl)" in done.stderr
     ok("classify", "one.jsonl", "-o", "out", "--restart")
     assert files("out") == ["journal.json", "manifest.json", "part-00000.parquet"]
     assert coded("out").column("id").to_pylist() == ["ad-0"]
@@ -415,6 +415,8 @@ BAD = {
     "anchors add: wildcard": ("anchors add generative mod*el", r"Not added: .*term 'mod\*el' has a stray wildcard"),
     "anchors add: language": ("anchors add TASK4 'write code' --language fr", r"language 'fr'; expected one of en, nl"),
     "anchors add: comment": ("anchors add TASK4 '# code'", r"read as a comment"),
+    "anchors add: comment without a space": ("anchors add TASK4 '#code'", r"read as a comment"),
+    "anchors add: not text": ("anchors add TASK4 'caf\udcff'", r"found 'caf\\udcff,.*not UTF-8; expected text"),
     "anchors add: no word": ("anchors add TASK4 '...'", r"has no word"),
     "anchors check: no folder": ("anchors check nope", r"Found no folder nope"),
     "anchors copy: a full folder": ("anchors copy full", r"full exists already and is not an empty folder"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -9,6 +10,7 @@ import pickle
 import random
 import sys
 import uuid
+import zlib
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -75,6 +77,16 @@ def refused(*inputs: Path | str, **options: Any) -> str:
         read(*inputs, **options)
     assert caught.value.exit_status == 2
     return str(caught.value)
+
+
+def begun(path: Path, **options: Any) -> tuple[pa.Table, str]:
+    """What can be read of a file that breaks off, and the problem."""
+    source = Source.open([str(path)], **options)
+    table = pa.Table.from_batches(source.batches(100), source.schema)
+    (problem,) = source.problems
+    assert str(path) in problem or path.name in problem
+    assert problem.endswith(f"Its first {len(table)} rows were read.")
+    return table, problem
 
 
 # One content, many files
@@ -595,7 +607,9 @@ def test_csv_quote_that_is_never_closed(tmp_path: Path, monkeypatch: pytest.Monk
     assert pa.Table.from_batches(source.batches(9))["text"].to_pylist() == [None, "Dit niet"]
     assert "line 2 to 4" in source.problems[0]
     (tmp_path / "a.csv").write_text("text\nGoed\n" + "x" * 21)
-    assert "line 3: longer than 20 characters" in refused(tmp_path / "a.csv")
+    table, problem = begun(tmp_path / "a.csv")
+    assert table["text"].to_pylist() == ["Goed"]
+    assert "line 3: longer than 20 characters" in problem
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t"])
@@ -619,12 +633,12 @@ def test_csv_one_column(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("before", [0, 1, 100_000])
 def test_wrong_encoding(tmp_path: Path, before: int) -> None:
-    content = b"text\n" + b"a" * before + "é".encode() + b"\ncaf\xe9\n"
+    content = b"text\n" + b"a" * before + "é".encode() + b"caf\xe9\n"
     (tmp_path / "a.csv").write_bytes(content)
     message = refused(tmp_path / "a.csv")
     assert f"not utf-8: the first bad byte is 0xE9 at byte offset {content.index(0xE9)}" in message
     assert "--encoding cp1252" in message
-    assert read(tmp_path / "a.csv", encoding="cp1252")["text"].to_pylist()[1] == "café"
+    assert read(tmp_path / "a.csv", encoding="cp1252")["text"].to_pylist()[0].endswith("café")
     (tmp_path / "a.csv").write_bytes(b"text\n\x81\n")
     assert "not cp1252: the first bad byte is 0x81 at byte offset 5" in refused(tmp_path / "a.csv", encoding="cp1252")
     (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbftext\n\xff\n")
@@ -635,6 +649,33 @@ def test_wrong_encoding(tmp_path: Path, before: int) -> None:
     (tmp_path / "a.jsonl").write_bytes('{"text": "café"}\n'.encode("cp1252"))
     assert read(tmp_path / "a.jsonl", encoding="cp1252")["text"].to_pylist() == ["café"]
     assert read(write_json(tmp_path / "a.jsonl"), encoding="utf-8-sig")["text"].to_pylist() == TEXTS
+
+
+@pytest.mark.parametrize("rows", [1, 5, 254, 255, 256, 3000])
+@pytest.mark.parametrize(
+    ("encoding", "bad"), [("utf-8", b"\xe9"), ("cp1252", b"\x81"), ("utf-16-le", b"\0\xdc"), ("utf-16", b"\0\xdc")]
+)
+def test_rows_before_a_bad_byte_are_read(tmp_path: Path, encoding: str, bad: bytes, rows: int) -> None:
+    texts = [f"één {number}" for number in range(rows)]
+    mark, plain = (codecs.BOM_UTF16_LE, "utf-16-le") if encoding == "utf-16" else (b"", encoding)
+    for name, lines in {"a.csv": ["text", *texts], "a.jsonl": [json.dumps({"text": t}) for t in texts]}.items():
+        if name == "a.jsonl" and encoding == "utf-8":
+            continue  # a line of its own, which is refused alone
+        content = mark + "".join(f"{line}\n" for line in lines).encode(plain)
+        (tmp_path / name).write_bytes(content + bad + "x\nmore\n".encode(plain))
+        table, problem = begun(tmp_path / name, encoding=encoding)
+        assert table["text"].to_pylist() == texts
+        assert f"not {encoding}: the first bad byte is 0x{bad[0]:02X} at byte offset {len(content)}." in problem
+
+
+def test_a_file_that_ends_too_soon_among_its_first_lines(tmp_path: Path) -> None:
+    ads = [{"text": f"Ad {number} {number * 2654435761 % 2**32}"} for number in range(900)]
+    data = gzip.compress(write_json(tmp_path / "a.jsonl", ads).read_bytes())[:-1000]
+    (tmp_path / "a.jsonl.gz").write_bytes(data)
+    table, _ = begun(tmp_path / "a.jsonl.gz")
+    assert 100 < len(table) < 900
+    assert table["text"].to_pylist() == [ad["text"] for ad in ads[: len(table)]]
+    assert len(table) == zlib.decompressobj(31).decompress(data).count(b"\n")
 
 
 # Standard input
@@ -694,17 +735,36 @@ def test_one_broken_file_among_many(tmp_path: Path) -> None:
         for name in broken:
             (problem,) = (problem for problem in source.problems if name in problem)
             assert "Expected" in problem
-    begun = {"d-short.csv.gz": 18_688, "e-latin.csv": 3840}  # what can be read before the break
+    unpacked = zlib.decompressobj(31).decompress(broken["d-short.csv.gz"].read_bytes())
+    whole = {"d-short.csv.gz": unpacked.count(b"\n") - 1, "e-latin.csv": 5000}  # what can be read before the break
     for name, path in broken.items():
-        if name not in begun:
+        if name in whole:
+            assert len(begun(path)[0]) == whole[name]
+        else:
             assert str(path) in refused(path)
-            continue
-        source = Source.open([str(path)])
-        assert sum(map(len, source.batches(1000))) == begun[name]
-        (problem,) = source.problems
-        assert str(path) in problem
-        assert problem.endswith(f"Its first {begun[name]} rows were read.")
     assert "None of the 2 files can be read. The first: " in refused(broken["b-cut.parquet"], broken["c-empty.parquet"])
+
+
+@pytest.mark.parametrize("column", ["id", "title", "text"])
+def test_rows_before_a_bad_page_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str) -> None:
+    """Of the row group too in which it is, whatever the rows read at a time."""
+    monkeypatch.setattr(formats, "PARQUET_ROWS", 1000)
+    rows = [{name: f"{name} {number} {number * 2654435761 % 2**32}" for name in ADS[0]} for number in range(5000)]
+    options = {"use_dictionary": False, "write_page_checksum": True, "compression": "none", "row_group_size": 2000}
+    path = write_parquet(
+        tmp_path / "a.parquet", rows, data_page_size=1000, write_batch_size=10, write_statistics=False, **options
+    )
+    data = bytearray(path.read_bytes())
+    bad = data.index(rows[3700][column].encode())
+    data[bad] ^= 1
+    path.write_bytes(data)
+    table, problem = begun(path)
+    assert 3600 < len(table) <= 3700
+    assert table.select(["id", "title", "text"]).to_pylist() == rows[: len(table)]
+    assert "CRC checksum verification failed" in problem
+    write_csv(tmp_path / "b.csv")
+    source = Source.open([str(tmp_path)])
+    assert sum(map(len, source.batches(100))) == len(table) + len(ADS)
 
 
 def test_encrypted_parquet(tmp_path: Path) -> None:

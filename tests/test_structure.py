@@ -19,7 +19,6 @@ FOUNDATION = {"_version", "errors", "stopwatch", "threads", "types", "vectors", 
 """What any module may import."""
 
 STAGES = {
-    "book",
     "coded",
     "codes",
     "embedder",
@@ -47,11 +46,16 @@ JOINTS = {
     "formats": {"values"},
     "documents": {"formats", "values"},
     "gold": {"values"},
+    # What is written is whole or not there.
+    "book": {"folder"},
     # From texts to evidence, for coding and building alike.
     "analysis": {"codes", "embedder", "features", "markup", "segments", "terms", "tools"},
     "labelled": {"analysis", "gold", "terms"},
-    "bundle": {"analysis", "codes", "embedder", "head", "labelled", "terms", "tools"},
-    "build": {"analysis", "bundle", "codes", "embedder", "features", "gold", "head", "kappa", "labelled", "terms"},
+    "bundle": {"analysis", "codes", "embedder", "folder", "head", "labelled", "terms", "tools"},
+    "build": {
+        *("analysis", "bundle", "codes", "embedder", "features", "gold", "head", "kappa", "labelled", "matching"),
+        "terms",
+    },
     "train": {"codes", "embedder", "gold", "markup", "transformer"},
     "building": {
         *("book", "build", "bundle", "documents", "gold", "labelled", "loading", "paths", "train", "transformer"),

@@ -167,6 +167,16 @@ def test_long_ads_are_read_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.M
     assert max(batch.nbytes for batch in batches) < 10_000
 
 
+def test_long_ads_among_many_short_ones_in_a_row_group(tmp_path: Path) -> None:
+    long = "Wij zoeken een collega. " * 4000
+    path = tmp_path / "ads.parquet"
+    texts = [long if 5000 <= number < 5300 else "kort" for number in range(20_000)]
+    pq.write_table(pa.table({"text": texts}), path)
+    batches = list(formats.Parquet(path, "utf-8").read(Pick("text", None, None, pa.schema([]))))
+    assert pa.Table.from_batches(batches)["text"].to_pylist() == texts
+    assert max(batch.nbytes for batch in batches) < 40 * len(long)
+
+
 # Scripts and signs
 
 
