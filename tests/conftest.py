@@ -206,10 +206,9 @@ def small_model(ads: list[GoldAd], book: CodingBook) -> Model:
     return Model(embedder, EmbedderSpec(STATIC), FoldTables(rows, tables))
 
 
-@pytest.fixture(scope="session")
-def built_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The study that tests read but do not change; see `study`."""
-    made = Study(tmp_path_factory.mktemp("study"))
+def make_study(root: Path) -> Study:
+    """A study in a folder, built from the tiny coding book and the authored ads."""
+    made = Study(root)
     (made.anchors / "phrases").mkdir(parents=True)
     for name, text in BOOK.items():
         (made.anchors / name).write_bytes((COMMENTS + text).encode())
@@ -221,6 +220,12 @@ def built_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     bundle, _ = build(book, book_hash(made.anchors), model, labelled, tool_precision=tool_precision(book, ads))
     bundle.save(made.index)
     return made
+
+
+@pytest.fixture(scope="session")
+def built_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The study that tests read but do not change; see `study`."""
+    return make_study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture
