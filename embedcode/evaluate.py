@@ -68,9 +68,25 @@ def evaluate(
     if not ads:
         which = {None: "ads", True: "locked ads", False: "ads that are not locked"}[locked]
         raise InputError(f"Found no {which} in {gold}; expected some to compare with. Give another gold file.")
-    columns = [c for c in OPTIONAL if c in pq.read_schema(gold).names]
+    names = pq.read_schema(gold).names
+    if {"sample", "mode"}.issubset(names):
+        _check_review(gold)
+    columns = [c for c in OPTIONAL if c in names]
     rows = read_coded(coded, [ad.id for ad in ads])
     return agreement(ads, rows, profiles, codes, columns=columns, resamples=resamples)
+
+
+def _check_review(gold: Path) -> None:
+    """Check that reviewed ads may be compared with the machine's: any other choice of ads, or seeing the machine's
+    codes first, would flatter or belie it.
+    """
+    table = pq.read_table(gold, columns=["sample", "mode"])
+    found = sorted({(str(r["sample"]), str(r["mode"])) for r in table.to_pylist()} - {("random", "blind")})
+    if found:
+        raise InputError(
+            f"{gold} holds ads of a sample that is {' and '.join(f'{s} ({m})' for s, m in found)}. Agreement needs a "
+            "random sample that was coded blind; these reviews can be learnt from: embedcode build --gold."
+        )
 
 
 _COLUMNS = pa.schema(

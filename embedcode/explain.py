@@ -76,6 +76,7 @@ class Feature:
         contribution: Log-odds for the profile against the mean of the others; negative speaks against.
         value: Standard deviations above the mean of the labelled ads.
         found: The terms behind it, most frequent first, where it counts terms.
+        segments: Numbers of the segments behind it, the strongest first, where single segments are.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Feature:
     contribution: float
     value: float
     found: tuple[str, ...]
+    segments: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -171,12 +173,26 @@ def _features(coder: Coder, found: Analysis, hits: TermHits, profile: int) -> tu
         subject = space.names[i].rsplit(".", 1)[0].split("-")[0]
         terms = by_facet.get(subject) or families.get(subject) or Counter()
         listed = tuple(t if n == 1 else f"{t} ×{n}" for t, n in terms.most_common(4))
-        out.append(
-            Feature(
-                space.names[i], space.meanings[i], round(float(contributions[i]), 4), round(float(values[i]), 4), listed
-            )
-        )
+        contribution, value = (round(float(x[i]), 4) for x in (contributions, values))
+        behind = _behind(coder, found, hits, space.names[i])
+        out.append(Feature(space.names[i], space.meanings[i], contribution, value, listed, behind))
     return tuple(out)
+
+
+def _behind(coder: Coder, found: Analysis, hits: TermHits, feature: str) -> tuple[int, ...]:
+    """The segments that a feature rests on: those that a code is given to, or that hold terms of a facet."""
+    subject = feature.rsplit(".", 1)[0]
+    book, codes = coder.bundle.book, coder.scorer.pools.codes
+    code = subject.split("/")[0]
+    if code in codes:
+        column = codes.index(code)
+        given = np.flatnonzero(coder.bundle.codes.given(found.probabilities)[:, column])
+        return tuple(given[np.argsort(-found.probabilities[given, column], kind="stable")].tolist())
+    wanted = [f.both or (f.name,) for f in book.facets if subject.split("-")[0] in (f.name, f.family)]
+    held: dict[int, set[str]] = {}
+    for segment, number in zip(hits.text.tolist(), hits.term.tolist(), strict=True):
+        held.setdefault(segment, set()).add(book.terms[number].facet)
+    return tuple(s for s, facets in held.items() if any(facets.issuperset(parts) for parts in wanted))
 
 
 def _terms_by_facet(hits: TermHits, book: CodingBook) -> dict[str, Counter[str]]:

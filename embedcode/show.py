@@ -23,12 +23,19 @@ if TYPE_CHECKING:
     from embedcode.agreement import Group as AdGroup
     from embedcode.build import Report
     from embedcode.coded import CodedAd
+    from embedcode.curate import Checked
+    from embedcode.difference import Difference, Edit
     from embedcode.explain import Explanation, Feature
+    from embedcode.findings import Stray, Usage
+    from embedcode.recode import Recoded
+    from embedcode.suggest import Suggestions
 
 COLOURS = {"TASK": "cyan", "SKILL": "magenta", "TECH": "green", "NEG": "bright_black"}
 WIDTH = 24
 SHOWN_FEATURES = 8
 SHOWN_ANCHORS = 3
+SHOWN_FLIPS = 20
+SHOWN_FINDINGS = 10
 
 
 def colour(code: str) -> str:
@@ -130,22 +137,183 @@ def timings(seconds: Mapping[str, float], ads: int, known: float) -> RenderableT
 
 
 def report(found: Report, console: Console) -> None:
-    """Print what a build measured."""
+    """Print what a build measured, and what it changed."""
     before = f"{found.kappa_before:.3f} → " if found.kappa_before is not None else ""
     console.print(f"kappa of the profile, head cross-validated on the labelled ads: {before}{found.kappa:.3f}")
     if found.kappa_before is not None:
         console.print(f"labelled ads that change profile: {len(found.flips)}")
-    for flip in found.flips[:20]:
+    for flip in found.flips[:SHOWN_FLIPS]:
         verdict = "right now" if flip.after == flip.gold else "wrong now" if flip.before == flip.gold else "wrong still"
-        console.print(f"  {flip.id}: {flip.before} → {flip.after} ({verdict})", markup=False, highlight=False)
-    if len(found.flips) > 20:
-        console.print(f"  ... and {len(found.flips) - 20} more")
+        change = _flip(flip.before, flip.after, flip.sure_before, flip.sure)
+        console.print(f"  {flip.id}: {change} ({verdict})", markup=False, highlight=False)
+    if len(found.flips) > SHOWN_FLIPS:
+        console.print(f"  ... and {len(found.flips) - SHOWN_FLIPS} more")
+    for line in [
+        *(_difference(found.difference) if found.difference else []),
+        *(_recoded(found.recoded) if found.recoded else []),
+    ]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if found.unmeasured:
         console.print(
             f"terms not measured yet (they count with their facet's weight; --gold measures them): "
             f"{', '.join(found.unmeasured[:10])}{' ...' if len(found.unmeasured) > 10 else ''}",
             markup=False,
         )
+
+
+def _flip(before: str | None, after: str | None, sure_before: float | None, sure: float | None) -> str:
+    sides = ((before, sure_before), (after, sure))
+    return " → ".join(f"{p or '(none)'}{'' if x is None else f' {x:.2f}'}" for p, x in sides)
+
+
+def _difference(found: Difference) -> list[str]:
+    lines = [f"edits of the coding book: {len(found.edits)}"]
+    lines += [f"  {_edit(e)}" for e in found.edits[:SHOWN_FLIPS]]
+    if len(found.edits) > SHOWN_FLIPS:
+        lines.append(f"  ... and {len(found.edits) - SHOWN_FLIPS} more")
+    if not found.edits and not found.moves:
+        return lines
+    lines += [
+        "",
+        f"on {found.ads} labelled ads (kappa of the profile; F1 of each code on segments), with 95 % intervals",
+    ]
+    rows = [["figure", "before", "", "after", "", "change", ""]]
+    for f in found.figures:
+        change = None if f.before is None or f.after is None else f.after - f.before
+        cells = ((_number(f.before), f.before_95), (_number(f.after), f.after_95), (_signed(change), f.change_95))
+        rows.append([f.name, *(x for value, span in cells for x in (value, _span(span)))])
+    lines += _table(rows)
+    if found.moves:
+        lines += ["", "codes whose probabilities moved, on the same ads"]
+        head = ["code", "mean move", "segments before", "after"]
+        lines += _table([head, *([m.code, f"{m.mean:.4f}", str(m.before), str(m.after)] for m in found.moves)])
+    return [*lines, ""]
+
+
+def _edit(edit: Edit) -> str:
+    sign = {"added": "+", "removed": "-", "changed": "~"}[edit.how]
+    where = f"{edit.before} → {edit.after}" if edit.how == "changed" else edit.before or edit.after
+    return f"{sign} {edit.what} {edit.name!r}{f': {where}' if where else ''}"
+
+
+def _recoded(found: Recoded) -> list[str]:
+    if not found.ads:
+        return [found.note] if found.note else []
+    lines = [f"ads of the corpus that change profile: {len(found.flips):,} of {found.ads:,}"]
+    ways = Counter(f"{f.before or '(none)'} → {f.after or '(none)'}" for f in found.flips)
+    lines += [f"  {n:,} × {way}" for way, n in sorted(ways.items(), key=lambda w: (-w[1], w[0]))]
+    lines += [f"  {f.id}: {_flip(f.before, f.after, f.sure_before, f.sure)}" for f in found.flips[:SHOWN_FLIPS]]
+    if len(found.flips) > SHOWN_FLIPS:
+        lines.append(f"  ... and {len(found.flips) - SHOWN_FLIPS:,} more")
+    changed = [[c, f"{a:,}", f"{b:,}", f"{b - a:+,}"] for c, (a, b) in found.codes.items() if a != b]
+    if changed:
+        lines += _table([["code", "ads before", "after", "change"], *changed])
+    return [*lines, *([f"note: {found.note}"] if found.note else [])]
+
+
+def _signed(value: float | None) -> str:
+    return "-" if value is None else f"{round(value, 3) + 0.0:+.3f}"  # no -0.000
+
+
+def _span(of: tuple[float, float] | None) -> str:
+    return "" if of is None else f"({of[0]:.3f} to {of[1]:.3f})"
+
+
+def findings(found: Checked) -> list[str]:
+    """Lines on what is worth a look in a coding book, group by group, the worst first."""
+    lines = [f"warning: {w}" for w in found.warnings]
+    f = found.findings
+    if f is None:
+        return lines
+    usage = f.usage
+    idle = Counter(a.code for a in usage.idle) if usage else Counter()
+    head = ["code", "anchors", "en", "nl", "nearest to their own", *(["evidence won", "win nothing"] if usage else [])]
+    rows = [
+        [
+            c.code,
+            str(c.anchors),
+            *(str(c.languages.get(x, 0)) for x in ("en", "nl")),
+            "-" if c.purity is None else f"{c.purity:.0%}",
+            *(["-", "-"] if usage and c.won is None else [f"{c.won:,}", str(idle[c.code])] if usage else []),
+        ]
+        for c in f.codes
+    ]
+    lines += [*_table([head, *rows]), ""]
+    lines += _group(
+        "duplicates: anchors of the same words, or nearly the same under two codes",
+        [
+            f"{p.similarity:.2f}{' same words' if p.same_words else ''}  {p.first.code} {p.first.phrase!r}  ≈  "
+            f"{p.second.code} {p.second.phrase!r}"
+            for p in f.duplicates
+        ],
+    )
+    lines += _group("anchors nearer to another code than to their own", [_stray(s) for s in f.strays])
+    lines += _group(
+        "thin codes and facets",
+        [f"{t.code}{f'/{t.facet}' if t.facet else ''}: {t.anchors}, expected {t.expected} or more" for t in f.thin],
+    )
+    lines += _group("languages missing", [f"{x.code} has no anchor in {x.language}" for x in f.lacking])
+    return lines + (_usage(usage) if usage else [])
+
+
+def _group(title: str, entries: Sequence[str]) -> list[str]:
+    if not entries:
+        return []
+    more = (
+        [f"  ... and {len(entries) - SHOWN_FINDINGS} more; --json lists all"] if len(entries) > SHOWN_FINDINGS else []
+    )
+    return [f"{title}: {len(entries)}", *(f"  {e}" for e in entries[:SHOWN_FINDINGS]), *more, ""]
+
+
+def _stray(s: Stray) -> str:
+    return (
+        f"{s.anchor.code} {s.anchor.phrase!r}\n"
+        f"      {s.other_similarity:.2f} {s.other.code} {s.other.phrase!r}\n"
+        f"      {s.similarity:.2f} {s.own.code} {s.own.phrase!r}"
+    )
+
+
+def _usage(of: Usage) -> list[str]:
+    lines = _group(
+        f"anchors that win nothing: nearest to no evidence in {of.ads:,} coded ads",
+        [f"{a.code} {a.facet} {a.language}  {a.phrase!r}" for a in of.idle],
+    )
+    if of.new:
+        lines.append(f"not judged: {of.new} anchor(s) that the bundle does not have yet")
+    if of.other_bundle:
+        lines.append("the ads were coded by another bundle; code them again, or name that bundle with --index")
+    if of.unknown:
+        lines.append(f"the evidence names {of.unknown} anchor(s) that the coding book does not have")
+    return lines
+
+
+def suggestions(found: Suggestions, anchors: str | None = None) -> RenderableType:
+    """Suggested anchor phrases; to be printed unwrapped, so that commands can be copied.
+
+    Args:
+        found: The suggestions.
+        anchors: Folder of the coding book, where it is not the default one.
+    """
+    lines: list[RenderableType] = []
+    for number, s in enumerate(found.suggestions, 1):
+        line = Text(f"{number:>3}  ")
+        line.append(f"{s.code:<7}", colour(s.code))
+        line.append(s.phrase, "bold")
+        line.append(f"\n     {_count(s.ads, 'ad')}, {_count(s.wordings, 'wording')}; ", "not bold")
+        line.append(f"{s.likeliest} {s.probability:.2f}, given from {s.threshold:.2f}; ")
+        line.append(f"{s.coded} of {_count(s.segments, 'segment')} coded so far")
+        for example in s.examples:
+            line.append(f"\n       · {example}", "dim")
+        near = s.nearest
+        what = f"against: {near.facet}" if near.code == NEGATIVE else near.code
+        line.append(
+            f"\n       {'✗' if near.code == NEGATIVE else '≈'} {near.similarity:.2f} {what}  ", colour(near.code)
+        )
+        line.append(near.phrase, "italic")
+        line.append(f"\n     {s.command(anchors)}\n")
+        lines.append(line)
+    judge = "Add what is clear, under another code or NEG where that is right, and pass over the rest; then rebuild."
+    return Group(*lines, Text(judge, "dim"))
 
 
 def coded_ads(titles: Sequence[str], coded: Sequence[CodedAd]) -> Table:

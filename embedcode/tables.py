@@ -61,7 +61,7 @@ def export_coded(
     format = format or (output.suffix[1:].lower() if output.suffix[1:].lower() in FORMATS else FORMATS[0])
     if format not in FORMATS:
         raise OutputError(f"Found the format {format!r}; expected {' or '.join(FORMATS)}. Name one with --format.")
-    files = _files(coded)
+    files = coded_files(coded)
     _check_output(output, coded, force)
     names, rows = _table(files, evidence)
     write = {"csv": _write_csv, "jsonl": _write_jsonl}[format]
@@ -84,8 +84,22 @@ def is_finished(coded: Path) -> bool:
     return coded.is_file() or (coded / MANIFEST).is_file()
 
 
-def _files(coded: Path) -> list[tuple[Path, int | None]]:
-    """The files to read and, where the manifest says so, how many rows each has."""
+def batches(coded: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of coded ads, batch by batch.
+
+    Raises:
+        InputError: There are no coded ads, or they cannot be read.
+    """
+    files = coded_files(coded)
+    return _batches(files, _schema(files[0][0]), columns)
+
+
+def coded_files(coded: Path) -> list[tuple[Path, int | None]]:
+    """The files to read and, where the manifest says so, how many rows each has.
+
+    Raises:
+        InputError: There are no coded ads, or not all that the manifest lists.
+    """
     if coded.is_file():
         return [(coded, None)]
     if not coded.is_dir():

@@ -93,8 +93,8 @@ def commands() -> dict[str, Any]:
 
 def test_the_commands() -> None:
     assert set(commands()) == {
-        *("classify", "explain", "build", "train", "evaluate", "export", "export-model", "demo"),
-        *("anchors check", "anchors list", "anchors add", "anchors copy", "anchors suggest-tools"),
+        *("classify", "explain", "build", "train", "evaluate", "export", "export-model", "demo", "serve"),
+        *("anchors check", "anchors list", "anchors add", "anchors copy", "anchors suggest", "anchors suggest-tools"),
     }, "a command more: add it here, and test it below"
 
 
@@ -277,6 +277,26 @@ def test_build_after_an_edit(here: Study) -> None:
     ok("classify", "one.jsonl", "-o", "out")
 
 
+def test_build_shows_what_it_would_change(here: Study) -> None:
+    ok("classify", "ads.parquet", "-o", "coded")
+    here.edit("phrases/TASK4.csv", '"write, test and review software",software,en,\n', "")
+    here.add("phrases/TASK3.csv", "forecasts of sales,predictive,en,")
+    before = {p: p.read_bytes() for p in here.root.rglob("*") if p.is_file()}
+    done = ok("build", "--diff", "--corpus", "coded")
+    assert {p: p.read_bytes() for p in here.root.rglob("*") if p.is_file()} == before, "nothing is written"
+    assert "edits of the coding book: 2" in done.stdout
+    assert "+ anchor 'forecasts of sales': TASK3 predictive en" in done.stdout
+    assert "- anchor 'write, test and review software': TASK4 software en" in done.stdout
+    figure = r"-?\d\.\d{3} +\(-?\d\.\d{3} to -?\d\.\d{3}\)"
+    for name in ("kappa", "macro-F1", "TASK3", "TASK4", "SKILL1"):
+        assert re.search(rf"{name} +{figure} +{figure} +[+-]\d\.\d{{3}} +\(", done.stdout), name
+    assert re.search(r"ads of the corpus that change profile: \d of 6", done.stdout)
+    assert re.search(r"nothing written; compared with the bundle .*default\n$", done.stdout)
+    assert ok("build", "--diff", "--corpus", "coded").stdout == done.stdout
+    written = ok("build", "--corpus", "coded").stdout
+    assert written.splitlines()[:-1] == done.stdout.splitlines()[:-1], "a build tells the same"
+
+
 def test_build_tells_of_terms_not_measured(here: Study) -> None:
     ok("anchors", "add", "generative", "chatbot*")
     done = ok("build", "-o", "indexes/mine")
@@ -303,6 +323,34 @@ def test_anchors_check(here: Study) -> None:
     assert "phrases/TASK4.csv:6: the same phrase stands in phrases/TASK4.csv:5" in done.stderr
     assert "terms.csv:14: term '*x' has a stray wildcard" in done.stderr
     assert "2 problem(s) in anchors" in done.stderr
+
+
+def test_anchors_check_lists_what_is_worth_a_look(here: Study) -> None:
+    ok("classify", "ads.parquet", "-o", "coded")
+    here.add("phrases/TASK4.csv", '"software, write: review and test",software,en,')
+    done = ok("anchors", "check", "--coded", "coded")
+    assert "same words  TASK4 'write, test and review software'  ≈  TASK4 'software, write: review and test'" in (
+        done.stdout
+    )
+    assert re.search(r"TASK3 +4 +3 +1 +\d+% +\d+ +\d\n", done.stdout), "en, nl, purity, evidence won, idle"
+    assert "thin codes and facets: 4\n  TASK3: 4, expected 10 or more" in done.stdout
+    assert "languages missing: 1\n  SKILL1 has no anchor in nl" in done.stdout
+    assert "not judged: 1 anchor(s) that the bundle does not have yet" in done.stdout
+    assert re.search(r"anchors: sound; \d+ findings worth a look\n$", done.stdout)
+    assert done.stdout == ok("anchors", "check", "--anchors", "anchors", "--coded", "coded").stdout
+    found = json.loads(ok("anchors", "check", "--coded", "coded", "--json").stdout)
+    assert set(found) == {"problems", "warnings", "findings"}
+    assert found["findings"]["usage"]["ads"] == 6
+    assert sum(c["won"] or 0 for c in found["findings"]["codes"]) == sum(found["findings"]["usage"]["won"].values())
+    evidence = [e for ad in coded("coded").column("codes").to_pylist() for e in ad if e["anchor_id"]]
+    assert len(evidence) == sum(found["findings"]["usage"]["won"].values()) > 0
+
+
+def test_anchors_check_without_a_bundle(here: Study) -> None:
+    shutil.rmtree(here.index)
+    done = ok("anchors", "check", "--index", "nope")
+    assert "warning: the anchors were not compared: Found no bundle 'nope'" in done.stdout
+    assert done.stdout.endswith("anchors: sound\n")
 
 
 def test_anchors_check_warns_of_unknown_words(here: Study) -> None:
@@ -419,6 +467,9 @@ BAD = {
     "anchors add: not text": ("anchors add TASK4 'caf\udcff'", r"found 'caf\\udcff,.*not UTF-8; expected text"),
     "anchors add: no word": ("anchors add TASK4 '...'", r"has no word"),
     "anchors check: no folder": ("anchors check nope", r"Found no folder nope"),
+    "anchors check: two folders": ("anchors check anchors --anchors full", r"Found two coding books.*expected one"),
+    "anchors check: nothing coded": ("anchors check --coded nowhere", r"Found no nowhere; expected coded ads"),
+    "build: no corpus": ("build --diff --corpus full", r"Found no part-\*.parquet in full; expected coded ads"),
     "anchors copy: a full folder": ("anchors copy full", r"full exists already and is not an empty folder"),
     "export: a full folder": ("export-model full", r"full exists already and is not an empty folder"),
 }

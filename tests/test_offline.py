@@ -7,8 +7,12 @@ import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,6 +129,7 @@ COMMANDS = {
     "export": "export coded -o coded.csv --evidence",
     "anchors check": "anchors check",
     "anchors list": "anchors list TASK3",
+    "anchors suggest": "anchors suggest ads.parquet --min-ads 1",
     "anchors suggest-tools": "anchors suggest-tools ads.parquet",
     "anchors copy": "anchors copy copied",
     "anchors add": "anchors add TASK4 'keep web shops running' --facet software",
@@ -162,7 +167,7 @@ def names(group: Any, before: str = "") -> Iterator[str]:
 
 
 def test_all_commands_are_tried() -> None:
-    assert COMMANDS.keys() | MODEL.keys() == set(names(typer.main.get_command(cli.app)))
+    assert COMMANDS.keys() | MODEL.keys() | {"serve"} == set(names(typer.main.get_command(cli.app)))
 
 
 def test_no_command_connects_to_anything(watch: Path, place: Path) -> None:
@@ -172,6 +177,34 @@ def test_no_command_connects_to_anything(watch: Path, place: Path) -> None:
         assert tried == [], command
     assert json.loads((place / "coded" / "manifest.json").read_bytes())["workers"] == 2
     assert len(list((watch / "processes").iterdir())) >= len(COMMANDS), "the watch stood in each"
+
+
+def test_the_workbench_listens_and_never_calls(watch: Path, place: Path) -> None:
+    watched(watch, BIN / "embedcode", "classify", "ads.parquet", "-o", "served", cwd=place)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    tried = watch / "tried"
+    variables = os.environ | {"PYTHONPATH": str(watch), "WATCHED": str(tried), "WATCHING": str(watch / "processes")}
+    command = [BIN / "embedcode", "serve", "served", "--port", str(port)]
+    with subprocess.Popen(command, cwd=place, env=variables, stdout=subprocess.DEVNULL) as server:
+        try:
+            for path in ("corpus", "ad/0", "review"):
+                assert b"embedcode" in page(f"http://127.0.0.1:{port}/{path}")
+        finally:
+            server.terminate()
+    assert not tried.exists()
+
+
+def page(address: str) -> bytes:
+    """A page of a server that may still be starting."""
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(address) as found:
+                return bytes(found.read())
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer")
 
 
 @pytest.mark.transformers

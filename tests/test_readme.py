@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import re
 import shlex
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pyarrow as pa
@@ -42,6 +46,23 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([BIN / program, *arguments], cwd=folder, capture_output=True, text=True, encoding="utf-8")
 
 
+def serve(command: str, folder: Path) -> None:
+    """Start the workbench, look at a page and end it."""
+    program, *arguments = shlex.split(command, comments=True)
+    with subprocess.Popen([BIN / program, *arguments], cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        (address,) = re.findall(r"http://[\d.:]+\d", server.stdout.readline())
+        try:
+            for _ in range(100):
+                with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(f"{address}/corpus") as page:
+                    assert b" ads</p>" in page.read()
+                    return
+                time.sleep(0.1)
+            raise AssertionError(f"{command} does not answer")
+        finally:
+            server.terminate()
+
+
 def rows(folder: Path) -> int:
     return sum(pq.read_metadata(part).num_rows for part in folder.glob("part-*.parquet"))
 
@@ -51,6 +72,9 @@ def test_commands_run_in_the_order_of_the_readme(study: Path) -> None:
     commands = [line for line in lines if not line.startswith("make ")]
     assert len(commands) >= 8
     for command in commands:
+        if command.startswith("embedcode serve"):
+            serve(command, study)
+            continue
         done = run(command, study)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert rows(study / "coded") == len(ADS)

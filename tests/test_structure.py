@@ -54,18 +54,24 @@ JOINTS = {
     "bundle": {"analysis", "codes", "embedder", "folder", "head", "labelled", "terms", "tools"},
     "build": {
         *("analysis", "bundle", "codes", "embedder", "features", "gold", "head", "kappa", "labelled", "matching"),
-        "terms",
+        *("difference", "recode", "terms"),
     },
+    # What a rebuild changes.
+    "difference": {"kappa", "labelled"},
+    "recode": {"bundle", "coder", "corpus"},
     "train": {"codes", "embedder", "gold", "markup", "transformer"},
     "building": {
         *("book", "build", "bundle", "documents", "gold", "labelled", "loading", "paths", "train", "transformer"),
+        *("corpus", "recode"),
     },
-    "curate": {"book", "bundle", "embedder", "markup", "paths", "proposals", "tools"},
+    "curate": {"book", "bundle", "embedder", "findings", "markup", "paths", "proposals", "tools"},
+    "findings": {"book", "bundle", "folder", "loading", "tables"},
     "export": {"bundle", "embedder"},
     # Coding, and what stands around it.
     "coder": {"analysis", "bundle", "coded", "codes", "embedder", "language", "memo", "neighbours", "terms"},
     "loading": {"book", "bundle", "coder", "paths", "transformer"},
     "explain": {"analysis", "coder", "terms"},
+    "suggest": {"coder", "codes", "explain", "language"},
     "workers": {"coder", "neighbours"},
     "run": {"coder", "documents", "folder", "language", "loading", "neighbours", "workers"},
     # Agreement with people.
@@ -73,11 +79,19 @@ JOINTS = {
     "agreement": {"gold", "kappa", "matching"},
     "evaluate": {"agreement", "coded", "gold", "values"},
     "tables": {"coded", "folder", "values"},
-    "show": {"agreement", "build", "coded", "explain", "kappa"},
+    # Looking through what was coded.
+    "corpus": {"coded", "documents", "folder", "tables"},
+    "review": {"corpus", "folder"},
+    "web": {"coder", "corpus", "explain", "review"},
+    "show": {
+        *("agreement", "build", "coded", "curate", "difference", "explain", "findings", "kappa", "recode", "suggest"),
+    },
     # The command line and the package's front door, which import when asked.
     "cli": {
         *("book", "building", "bundle", "curate", "documents", "evaluate", "examples", "explain", "export"),
-        *("agreement", "coder", "loading", "paths", "run", "show", "tables"),
+        *("agreement", "coder", "loading", "paths", "run", "show", "suggest", "tables"),
+        "corpus",
+        "web",
     },
     "__init__": {"coded", "coder", "explain", "loading"},
 }

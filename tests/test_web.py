@@ -1,0 +1,310 @@
+"""The workbench, page by page: what it shows, what it escapes, whom it answers."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from ads import gold_rows
+from conftest import Study
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+from typer.testing import CliRunner
+
+from embedcode.cli import app
+from embedcode.coder import Coder
+from embedcode.corpus import Corpus
+from embedcode.documents import Columns, Source
+from embedcode.explain import explain
+from embedcode.gold import read_gold
+from embedcode.review import Design, draw
+from embedcode.run import Bundled, run
+from embedcode.web import HEADERS, PAGE, application, pieces
+
+TEXTS = [str(r["text"]) for r in gold_rows()]
+SCRIPT = "<script>document.title = 'hacked'</script>Build language models in Python.\n\"><img src=x onerror=alert(1)>"
+HOME = "http://127.0.0.1:8800"
+
+
+@pytest.fixture(scope="module")
+def corpus(built_study: Study, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    folder = tmp_path_factory.mktemp("web")
+    ads = [{"id": f"ad {i}", "title": None, "text": t} for i, t in enumerate(TEXTS)]
+    ads[0] = {"id": "<b>0</b>", "title": "<i>Engineer</i>", "text": SCRIPT}
+    ads[3]["text"] = " "
+    pq.write_table(pa.Table.from_pylist(ads), folder / "ads.parquet")
+    run(Source.open([str(folder / "ads.parquet")], Columns()), folder / "out", Bundled(str(built_study.index)))
+    return Corpus(folder / "out")
+
+
+@pytest.fixture(scope="module")
+def coder(built_study: Study) -> Coder:
+    return Coder(built_study.bundle())
+
+
+@pytest.fixture
+def client(coder: Coder, corpus: Corpus) -> Iterator[TestClient]:
+    with TestClient(application(coder, corpus), base_url=HOME) as found:
+        yield found
+
+
+def text_of(page: str) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", "", page))
+
+
+# The corpus
+
+
+def test_the_corpus(client: TestClient, corpus: Corpus) -> None:
+    page = client.get("/")
+    assert (page.status_code, page.url.path) == (200, "/corpus")
+    assert f"{len(TEXTS)} of {len(TEXTS)} ads" in text_of(page.text)
+    rows = re.findall(r'href="/ad/(\d+)"', page.text)
+    assert rows == [str(i) for i in range(min(PAGE, len(TEXTS)))]
+    second = client.get("/corpus", params={"page": 2})
+    assert re.findall(r'href="/ad/(\d+)"', second.text) == [str(i) for i in range(PAGE, len(TEXTS))]
+
+
+def test_a_filter(client: TestClient, corpus: Corpus) -> None:
+    page = client.get("/corpus", params={"code": "TASK3", "tool": "Python", "order": "unsure"})
+    count = int(re.search(r"(\d+) of", text_of(page.text))[1])  # type: ignore[index]
+    assert 0 < count < len(TEXTS)
+    assert '<option value="TASK3" selected>' in page.text
+    assert "code=TASK3&amp;tool=Python&amp;order=unsure&amp;profile=" in page.text
+    nothing = client.get("/corpus", params={"words": "no ad says this"})
+    assert "No ad passes this filter." in nothing.text
+
+
+@pytest.mark.parametrize(
+    "query", ["least=high", "least=nan&most=inf", "page=-1", "page=99999999999999999999", "order=up", "code=%00", "x=1"]
+)
+def test_queries_that_make_no_sense_are_left_out(client: TestClient, query: str) -> None:
+    assert client.get(f"/corpus?{query}").status_code == 200
+
+
+def test_without_a_corpus(coder: Coder) -> None:
+    with TestClient(application(coder, None), base_url=HOME) as client:
+        assert client.get("/").url.path == "/paste"
+        page = client.get("/corpus")
+        assert (page.status_code, "embedcode serve FOLDER" in page.text) == (404, True)
+        assert client.get("/ad/0").status_code == 404
+
+
+# An ad
+
+
+def test_an_ad(client: TestClient, coder: Coder) -> None:
+    page = client.get("/ad/1")
+    found = explain(coder, TEXTS[1])
+    shown = text_of(page.text)
+    assert found.profile in shown
+    for segment in found.segments:
+        for code in segment.codes:
+            assert f">{code}</span>" in page.text
+        for anchor in segment.anchors:
+            assert anchor.phrase in shown
+    for feature in found.features[:3]:
+        assert feature.meaning in shown
+    assert 'href="/ad/0" rel="prev"' in page.text
+    assert 'href="/ad/2" rel="next"' in page.text
+    assert 'rel="next"' not in client.get(f"/ad/{len(TEXTS) - 1}").text
+
+
+def test_features_lead_to_segments_that_are_there(client: TestClient) -> None:
+    page = client.get("/ad/1").text
+    linked = set(re.findall(r'href="#(s\d+)"', page))
+    assert linked
+    assert linked <= set(re.findall(r'id="(s\d+)"', page))
+    assert set(re.findall(r'href="#(d\d+)"', page)) <= set(re.findall(r'id="(d\d+)"', page))
+
+
+def test_an_ad_that_could_not_be_coded(client: TestClient) -> None:
+    page = client.get("/ad/3")
+    assert (page.status_code, "could not be coded: no text" in page.text) == (200, True)
+
+
+@pytest.mark.parametrize("path", ["/ad/0", "/corpus"])
+def test_what_an_ad_says_is_text(client: TestClient, path: str) -> None:
+    page = client.get(path).text
+    assert page.count("<script") == 1
+    assert "<img" not in page
+    assert "<b>0" not in page
+    assert "<i>Engineer" not in page
+    assert "&lt;i&gt;Engineer" in page or "&lt;script&gt;document" in page
+
+
+@pytest.mark.parametrize("path", ["/ad/99", "/ad/-1", "/ad/x", "/nothing", "/static/%2e%2e/web.py"])
+def test_there_is_nothing_else(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+# Pasting
+
+
+def test_pasting(client: TestClient) -> None:
+    page = client.post("/paste", data={"text": SCRIPT, "title": ""}, headers={"Origin": HOME})
+    assert page.status_code == 200
+    assert "&lt;script&gt;document.title" in page.text
+    assert page.text.count("<script") == 1
+
+
+@pytest.mark.parametrize("text", ["", " \r\n ", "a" * 2_100_000])
+def test_pasting_what_is_no_ad(client: TestClient, text: str) -> None:
+    page = client.post("/paste", data={"text": text}, headers={"Origin": HOME})
+    assert page.status_code == 400
+    assert 'role="alert"' in page.text
+    assert "xpected an" in page.text or "expected at least a word" in page.text
+
+
+# Who is answered
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil", "127.0.0.1:80:80"])
+def test_other_hosts_are_refused(client: TestClient, host: str) -> None:
+    page = client.get("/corpus", headers={"Host": host})
+    assert page.status_code == 421
+    assert "ads" not in page.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost:8800", "[::1]:9000", "[::1]"])
+def test_this_machine_is_answered(client: TestClient, host: str) -> None:
+    assert client.get("/paste", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "null", "http://evil.example", "http://127.0.0.1:9999", "http://127.0.0.1:8800.evil.example"]
+)
+def test_posts_from_other_pages_are_refused(client: TestClient, origin: str | None) -> None:
+    headers = {} if origin is None else {"Origin": origin}
+    assert client.post("/paste", data={"text": "An ad."}, headers=headers).status_code == 403
+
+
+def test_headers(client: TestClient) -> None:
+    for path in ("/corpus", "/ad/1", "/nothing", "/static/style.css"):
+        found = client.get(path).headers
+        assert {k: found.get(k) for k in HEADERS} == HEADERS
+
+
+def test_pages_take_nothing_from_elsewhere(client: TestClient) -> None:
+    for path in ("/corpus", "/ad/1", "/paste", "/static/style.css", "/static/ad.js"):
+        assert not re.search(r"(?:src|href|action)=\"(?!/|#)|url\(|@import|https?://", client.get(path).text)
+
+
+# Pieces
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(["Build language models.", " Python", "\n", "- ", "R&D ", "<b>", "é", "PyTorch, "])))
+def test_pieces_make_up_the_text(coder: Coder, parts: list[str]) -> None:
+    text = "".join(parts)
+    if not text.strip():
+        return
+    found = explain(coder, text)
+    cut = pieces(text, "text", found)
+    assert "".join(p.text for p in cut) == text
+    for number, segment in enumerate(found.segments):
+        assert "".join(p.text for p in cut if p.segment == number) == segment.text
+    named = "".join(p.text for p in cut if p.tool)
+    assert named == "".join(text[t.start : t.end] for t in found.tools)
+
+
+# The command
+
+
+def test_serve_is_bound_to_this_machine(corpus: Corpus, built_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    import uvicorn
+
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(uvicorn, "run", lambda web, **options: asked.append(options))
+    command = ["serve", str(corpus.folder), "--index", str(built_study.index)]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, "http://127.0.0.1:8800" in done.stdout) == (0, True), done.output
+    assert CliRunner().invoke(app, [*command, "--host", "0.0.0.0", "--port", "9"]).exit_code == 0
+    assert [(o["host"], o["port"]) for o in asked] == [("127.0.0.1", 8800), ("0.0.0.0", 9)]
+
+
+def test_serve_without_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = CliRunner()
+    done = runner.invoke(app, ["serve", str(tmp_path / "none")])
+    assert (done.exit_code, "expected coded ads" in done.stderr) == (2, True)
+    monkeypatch.setitem(__import__("sys").modules, "uvicorn", None)
+    done = runner.invoke(app, ["serve"])
+    assert (done.exit_code, "pip install 'embedcode[web]'" in done.stderr) == (2, True)
+
+
+# Reviewing
+
+
+@pytest.fixture
+def reviewing(coder: Coder, corpus: Corpus, tmp_path: Path) -> Iterator[TestClient]:
+    web = application(coder, corpus, reviews=tmp_path / "reviews")
+    with TestClient(web, base_url=HOME, headers={"Origin": HOME}) as found:
+        yield found
+
+
+def begin(client: TestClient, **design: str) -> str:
+    form = {"reviewer": "ann", "sample": "random", "mode": "blind", "size": "3", "seed": "1", **design}
+    page = client.post("/review", data=form)
+    assert page.status_code == 200, page.text
+    return page.url.path
+
+
+def test_a_review_from_beginning_to_end(reviewing: TestClient, corpus: Corpus, tmp_path: Path) -> None:
+    path = begin(reviewing)
+    design = Design("ann", size=3, seed=1)
+    for number, row in enumerate(draw(corpus, design)):
+        assert path == f"/review/{design.key}/{row}"
+        page = reviewing.get(path).text
+        assert f"Ad {number + 1} of 3" in page
+        code = next(c for c in re.findall(r'name="code" value="([^"]+)"', page) if c.endswith(":TASK3"))
+        form = {"profile": "ML Engineer", "confidence": "3", "code": [code], "tools": "python, Foo; "}
+        page = reviewing.post(path, data=form)
+        path = page.url.path
+    assert "Review done" in page.text
+    assert "3 of 3" in reviewing.get("/review").text
+    ads = read_gold(tmp_path / "reviews" / f"{design.key}.parquet", ["ML Engineer"], ["TASK3"])
+    assert [ad.id for ad in ads] == [corpus.ads["id"][r].as_py() for r in draw(corpus, design)]
+    assert [(t.name, t.code) for t in ads[0].tools] == [("Python", "TECH1"), ("Foo", "OTHER")]
+    again = reviewing.get(f"/review/{design.key}/{draw(corpus, design)[0]}").text
+    assert re.search(r'value="ML Engineer" required checked', again)
+    assert f'value="{code.split(":")[0]}:' in again
+
+
+def test_blind_shows_nothing_and_checking_all(reviewing: TestClient, coder: Coder, corpus: Corpus) -> None:
+    blind = reviewing.get(begin(reviewing, size="20")).text
+    assert " checked" not in blind
+    assert 'id="tools" name="tools" value=""' in blind
+    path = begin(reviewing, mode="checking", size="20")
+    found = explain(coder, corpus.document(int(path.rsplit("/", 1)[1])).text)
+    checking = reviewing.get(path).text
+    assert f'value="{found.profile}" required checked' in checking
+    for segment in found.segments:
+        for code in segment.codes:
+            assert f'value="{segment.start}:{segment.end}:{code}" checked' in checking
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"profile": "Poet", "confidence": "3"},
+        {"profile": "ML Engineer", "confidence": "9"},
+        {"profile": "ML Engineer", "confidence": "3", "code": "0:1:TASK3"},
+        {"profile": "ML Engineer", "confidence": "3", "code": "0:9999999:TASK9"},
+    ],
+)
+def test_forms_that_make_no_sense_save_nothing(reviewing: TestClient, tmp_path: Path, form: dict[str, str]) -> None:
+    page = reviewing.post(begin(reviewing), data=form)
+    assert (page.status_code, 'role="alert"' in page.text) == (400, True)
+    assert not (tmp_path / "reviews").exists()
+
+
+@pytest.mark.parametrize("path", ["/review/x", "/review/..%2Fx.random.blind.3.1", "/review/ann.random.blind.3.1/3"])
+def test_reviews_that_are_not_there(reviewing: TestClient, path: str) -> None:
+    assert reviewing.get(path).status_code in (400, 404)
