@@ -6,6 +6,7 @@ cell starts with `#` is a comment.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import errno
 import hashlib
@@ -71,6 +72,7 @@ class _Row:
     file: str
     line: int
     cells: dict[str, str]
+    last: int  # its last line
 
     def __getitem__(self, column: str) -> str:
         return self.cells[column]
@@ -98,10 +100,14 @@ def _refusal(folder: Path, problems: Sequence[Problem]) -> BookError:
     )
 
 
-def inspect_book(folder: Path) -> tuple[CodingBook, list[Problem]]:
+def inspect_book(folder: Path, instead: Mapping[str, bytes] | None = None) -> tuple[CodingBook, list[Problem]]:
     """Read a coding book and list what is wrong with it.
 
     Rows with a problem are left out of the book.
+
+    Args:
+        folder: Its folder.
+        instead: Contents that stand for those of the files of these names.
 
     Raises:
         BookError: If the folder does not exist.
@@ -111,7 +117,7 @@ def inspect_book(folder: Path) -> tuple[CodingBook, list[Problem]]:
             f"Found no folder {folder}; expected a coding book (codes.csv, phrases/TASK1.csv, ...). "
             "Name one with --anchors, or copy the one of the package with `embedcode anchors copy DIR`."
         )
-    reader = _Reader(folder)
+    reader = _Reader(folder, instead)
     return reader.book(), reader.problems
 
 
@@ -167,7 +173,7 @@ class _Reader:
                     return
                 # Spreadsheets drop trailing empty cells.
                 cells += [""] * (len(header) - len(cells))
-                row = _Row(name, begin, dict(zip(header, map(str.strip, cells), strict=False)))
+                row = _Row(name, begin, dict(zip(header, map(str.strip, cells), strict=False)), line - 1)
                 if len(cells) > len(header) and any(c.strip() for c in cells[len(header) :]):
                     self.report(row, f"found {len(cells)} cells, expected {len(header)}; is a comma not in quotes?")
                 elif not row[columns[0]]:
@@ -390,6 +396,28 @@ def add_row(folder: Path, name: str, cells: Sequence[str]) -> None:
     Raises:
         BookError: The row is not sound, or the file is not; it is then left as it was.
     """
+    after = with_row(folder, {}, name, cells)
+    try:
+        write_whole(folder / name, after)
+    except OSError as error:
+        raise BookError(
+            f"Not added: cannot write {folder / name} ({error.strerror}). Check the permissions and the space on the "
+            "disk."
+        ) from error
+
+
+def with_row(folder: Path, instead: Mapping[str, bytes], name: str, cells: Sequence[str]) -> bytes:
+    """The content of a file of the coding book with a row more.
+
+    Args:
+        folder: The coding book's folder.
+        instead: Contents that stand for those of the files of these names.
+        name: Of the file.
+        cells: The row.
+
+    Raises:
+        BookError: The row is not sound, or the file is not.
+    """
     if not any(c.strip() for c in cells):
         raise BookError(f"Not added to {name}: all cells are empty. Give at least a phrase or term.")
     line = io.StringIO()
@@ -403,11 +431,11 @@ def add_row(folder: Path, name: str, cells: Sequence[str]) -> None:
         ) from error
     path = folder / name
     try:
-        before = _content(path)
+        before = instead[name] if name in instead else _content(path)
     except OSError as error:
         raise BookError(f"Not added: {_unreadable(path, name, error)}") from error
     after = before + (b"" if before.endswith(b"\n") else b"\n") + row
-    old, new = _Reader(folder), _Reader(folder, {name: after})
+    old, new = _Reader(folder, instead), _Reader(folder, {**instead, name: after})
     rows_before, rows_after = (sum(1 for _ in reader.rows(name)) for reader in (old, new))
     old.book()
     new.book()
@@ -416,9 +444,30 @@ def add_row(folder: Path, name: str, cells: Sequence[str]) -> None:
     if rows_after == rows_before:
         why = next((str(p) for p in new.problems if p.file == name), "it would be read as a comment")
         raise BookError(f"Not added to {name}, as the row would not be read: {why}")
-    try:
-        write_whole(path, after)
-    except OSError as error:
-        raise BookError(
-            f"Not added: cannot write {path} ({error.strerror}). Check the permissions and the space on the disk."
-        ) from error
+    return after
+
+
+def without_row(folder: Path, instead: Mapping[str, bytes], name: str, first: str) -> tuple[bytes, Mapping[str, str]]:
+    """The content of a file of the coding book without the row that begins with a cell, and that row's cells.
+
+    Comments stay.
+
+    Args:
+        folder: The coding book's folder.
+        instead: Contents that stand for those of the files of these names.
+        name: Of the file.
+        first: The row's first cell.
+
+    Raises:
+        BookError: There is no such row.
+    """
+    reader = _Reader(folder, instead)
+    text = reader.text(name)
+    key = _COLUMNS["phrases" if name.startswith("phrases/") else name][0]
+    row = next((r for r in reader.rows(name) if r[key] == first), None)
+    if text is None or row is None:
+        raise BookError(f"Found no row {first!r} in {name}; expected one. Somebody else may have removed it.")
+    lines = list(io.StringIO(text, newline=""))
+    data = instead[name] if name in instead else _content(folder / name)
+    mark = codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b""
+    return mark + "".join(lines[: row.line - 1] + lines[row.last :]).encode(), row.cells

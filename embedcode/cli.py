@@ -224,10 +224,13 @@ def serve(
         ) from error
     from embedcode.corpus import Corpus
     from embedcode.loading import load
+    from embedcode.paths import find_anchors, find_index
+    from embedcode.workbench import Workbench
 
     corpus = Corpus(coded) if coded else None
-    coder = load(index, anchors=anchors, model=model)
-    web = application(coder, corpus, () if host == LOCAL else (host,))
+    folder = find_anchors(anchors)
+    bench = Workbench(lambda: load(index, anchors=anchors, model=model), folder, find_index(index), corpus)
+    web = application(bench, () if host == LOCAL else (host,))
     typer.echo(f"The workbench is at http://{host}:{port}. Ctrl-C ends it.")
     uvicorn.run(web, host=host, port=port, log_level="warning", server_header=False)
 
@@ -322,7 +325,10 @@ def _one_ad(
 def build(
     anchors: Anchors = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the bundle; the default one where none is named.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder of the bundle; indexes/default beside the coding book where none is named."
+        ),
     ] = None,
     gold: Annotated[Path | None, typer.Option("--gold", help="Coded ads with their texts (Parquet).")] = None,
     embedder: Annotated[
@@ -344,10 +350,11 @@ def build(
     """
     from embedcode import show
     from embedcode.building import base_of, rebuild
-    from embedcode.paths import find_anchors, find_index, is_shipped
+    from embedcode.paths import find_anchors, is_shipped
 
     book = find_anchors(anchors)
-    folder = output or find_index("default")
+    # A bundle belongs beside its coding book.
+    folder = output or find_anchors(anchors).parent / "indexes" / "default"
     if is_shipped(folder) and not diff:
         raise InputError(f"{folder} belongs to the installed package. Name a folder of your own: --output indexes/mine")
     with _progress("ads of the corpus coded") as advance:

@@ -167,29 +167,43 @@ def add(folder: Path, code: str, phrase: str, facet: str | None, language: str, 
         BookError: The code, facet or phrase is not sound; nothing is then changed.
     """
     book, _ = inspect_book(folder)
+    name, row = row_for(book, code, phrase, facet, language, note)
+    add_row(folder, name, row)
+    return f"added to {name}: {phrase} ({code}, {row[1]}, {language})"
+
+
+def row_for(
+    book: CodingBook, code: str, phrase: str, facet: str | None, language: str, note: str
+) -> tuple[str, tuple[str, str, str, str]]:
+    """The file and the row for a phrase, a negative anchor or a term.
+
+    Raises:
+        BookError: The code, facet or phrase is not sound.
+    """
     if phrase.lstrip().startswith("#"):
         raise BookError(f"{phrase!r} would be read as a comment; expected a phrase that does not begin with '#'.")
-    facets = Counter(a.facet for a in book.anchors if a.code == code)
     if code in {f.name for f in book.facets}:
-        name, row = "terms.csv", (phrase, code, language, note)
-    elif code == NEGATIVE or code in {c.code for c in book.codes if c.group != "TECH"}:
-        if facet is None and code == NEGATIVE:
-            raise BookError(f"A negative anchor needs its kind: --facet, one of {', '.join(sorted(facets))}.")
-        if facet and facets and facet not in facets:
-            raise BookError(
-                f"Found no {'kind' if code == NEGATIVE else 'facet'} {facet!r} of {code}; expected one of "
-                f"{', '.join(sorted(facets))}. A new one is begun by a row of its own in the CSV file."
-            )
-        chosen = facet or ("general" if "general" in facets else facets.most_common(1)[0][0] if facets else "general")
-        name = "negatives.csv" if code == NEGATIVE else f"phrases/{code}.csv"
-        row = (phrase, chosen, language, note)
-    else:
+        return "terms.csv", (phrase, code, language, note)
+    facets = Counter(a.facet for a in book.anchors if a.code == code)
+    if code != NEGATIVE and code not in {c.code for c in book.codes if c.group != "TECH"}:
         known = [c.code for c in book.codes if c.group != "TECH"] + [NEGATIVE] + [f.name for f in book.facets]
         raise BookError(
             f"Found no code or facet {code!r}; expected one of {', '.join(known)}. Tools go into tools.csv."
         )
-    add_row(folder, name, row)
-    return f"added to {name}: {phrase} ({code}, {row[1]}, {language})"
+    if facet is None and code == NEGATIVE:
+        raise BookError(f"A negative anchor needs its kind: --facet, one of {', '.join(sorted(facets))}.")
+    if facet and facets and facet not in facets:
+        raise BookError(
+            f"Found no {'kind' if code == NEGATIVE else 'facet'} {facet!r} of {code}; expected one of "
+            f"{', '.join(sorted(facets))}. A new one is begun by a row of its own in the CSV file."
+        )
+    chosen = facet or ("general" if "general" in facets else facets.most_common(1)[0][0] if facets else "general")
+    return file_of(code), (phrase, chosen, language, note)
+
+
+def file_of(code: str) -> str:
+    """The file that holds the anchors of a code."""
+    return "negatives.csv" if code == NEGATIVE else f"phrases/{code}.csv"
 
 
 def suggest_tools(book: CodingBook, texts: Iterable[str], least: int = LEAST) -> list[Suggestion]:

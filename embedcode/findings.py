@@ -144,7 +144,7 @@ def find(book: CodingBook, vectors: NDArray[np.int8], usage: Usage | None = None
     """
     names = [*(c.code for c in book.codes if c.group != "TECH"), NEGATIVE]
     code = np.array([names.index(a.code) for a in book.anchors], dtype=np.int64)
-    found = _neighbours(vectors, code, near)
+    found = rivals(vectors, code, near)
     (own, other), (own_near, other_near) = found.anchor, found.cosine
     compared = (own >= 0) & (other >= 0)
     astray = compared & (other_near > own_near)
@@ -221,8 +221,8 @@ def usage_in(coded: Path, book: CodingBook, bundle: Bundle) -> Usage:
 
 
 @dataclass(frozen=True)
-class _Neighbours:
-    """The nearest other anchors.
+class Rivals:
+    """The nearest other anchors of each anchor.
 
     Attributes:
         anchor: Of the same code (first row) and of other codes (second), -1 for none, shape (2, n_anchors).
@@ -235,7 +235,14 @@ class _Neighbours:
     pairs: dict[tuple[int, int], float]
 
 
-def _neighbours(vectors: NDArray[np.int8], code: NDArray[np.int64], near: float) -> _Neighbours:
+def rivals(vectors: NDArray[np.int8], code: NDArray[np.int64], near: float = NEAR) -> Rivals:
+    """Compare each anchor with all others.
+
+    Args:
+        vectors: Quantised vectors of the anchors, shape (n_anchors, dimension).
+        code: Number of the code of each, shape (n_anchors,).
+        near: Cosine from which pairs are told.
+    """
     n = len(vectors)
     wide, blank = vectors.astype(np.float32), ~np.asarray(vectors.any(axis=1), dtype=np.bool_)
     anchor, nearest = np.full((2, n), -1, dtype=np.int64), np.full((2, n), -1, dtype=np.float32)
@@ -257,7 +264,7 @@ def _neighbours(vectors: NDArray[np.int8], code: NDArray[np.int64], near: float)
         for i, j in np.argwhere(~same & (cosine >= near)).tolist():
             if i + first < j:
                 pairs[i + first, j] = float(cosine[i, j])
-    return _Neighbours(anchor, nearest, pairs)
+    return Rivals(anchor, nearest, pairs)
 
 
 def _duplicates(

@@ -7,6 +7,7 @@ only requests that name this machine as their host, and come from a page of ours
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -25,16 +26,21 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from embedcode.coder import Coder
+from embedcode.book import LANGUAGES
 from embedcode.corpus import ORDERS, Corpus, Filter
+from embedcode.difference import Figure
 from embedcode.errors import EmbedcodeError, InputError
 from embedcode.explain import Explanation, NamedTool, Segment, explain
 from embedcode.review import MODES, SAMPLES, Design, Review, ReviewedAd
 from embedcode.review import reviews as review_keys
-from embedcode.types import Tool
+from embedcode.types import NEGATIVE, Tool
+from embedcode.workbench import Workbench
 
 PAGE = 25
 """Ads on a page of the corpus."""
+
+MOST_ANCHORS = 200
+"""Anchors on a page."""
 
 LONGEST_FORM = 2_000_000
 """Bytes of a pasted ad."""
@@ -49,7 +55,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 
-Handler = Callable[[Request], Awaitable[Response]]
+_OURS = re.compile(r"/(?:ad/\d+|anchors)(?:[?#][^/\\\r\n]*)?")
+"""Pages of ours to go back to."""
 
 
 @dataclass(frozen=True)
@@ -93,24 +100,23 @@ class Guard(BaseHTTPMiddleware):
         return response
 
 
-def application(
-    coder: Coder, corpus: Corpus | None, hosts: Sequence[str] = (), reviews: Path | None = None
-) -> Starlette:
+def application(bench: Workbench, hosts: Sequence[str] = (), reviews: Path | None = None) -> Starlette:
     """The web application.
 
     Args:
-        coder: What codes pasted ads and explains those of the corpus.
-        corpus: The corpus to look through, if there is one.
+        bench: What codes pasted ads and explains those of the corpus, and the anchors that are edited.
         hosts: Names beside those of this machine under which it may be reached.
         reviews: Folder in which reviews are kept; None: `reviews` beside the corpus.
     """
-    views = _Views(coder, corpus, reviews)
+    views = _Views(bench, reviews)
     return Starlette(
         routes=[
             Route("/", views.start),
             Route("/corpus", views.corpus),
             Route("/ad/{row:int}", views.ad),
             Route("/paste", views.paste, methods=["GET", "POST"]),
+            Route("/anchors", views.anchors, methods=["GET", "POST"]),
+            Route("/rebuild", views.rebuild, methods=["GET", "POST"]),
             Route("/review", views.reviews, methods=["GET", "POST"]),
             Route("/review/{key}", views.review),
             Route("/review/{key}/{row:int}", views.reviewed, methods=["GET", "POST"]),
@@ -122,18 +128,21 @@ def application(
 
 
 class _Views:
-    def __init__(self, coder: Coder, corpus: Corpus | None, reviews: Path | None) -> None:
-        self._coder = coder
-        self._corpus = corpus
+    def __init__(self, bench: Workbench, reviews: Path | None) -> None:
+        self._bench = bench
+        self._corpus = corpus = bench.corpus
         self._reviews = reviews or (corpus.folder.absolute().parent / "reviews" if corpus else Path())
         self._writing = Lock()
-        self._tools = {s.casefold(): t for t in coder.bundle.book.tools for s in (t.name, *t.aliases)}
-        self._codes = {c.code: c.name for c in coder.bundle.book.codes}
+        book = bench.coder.bundle.book
+        self._codes = {c.code: c.name for c in book.codes}
+        self._tools = {s.casefold(): t for t in book.tools for s in (t.name, *t.aliases)}
         self._templates = Environment(
             loader=PackageLoader("embedcode"), autoescape=select_autoescape(), undefined=StrictUndefined
         )
         self._templates.filters["percent"] = lambda x: "–" if x is None else f"{x:.0%}"
-        self._templates.globals.update(group=_group, code_names=self._codes, has_corpus=corpus is not None)
+        self._templates.filters["figure"] = lambda x: "–" if x is None else f"{x:.3f}"
+        self._templates.filters["change"] = _change
+        self._templates.globals.update(group=_group, code_names=self._codes, has_corpus=corpus is not None, bench=bench)
 
     async def start(self, request: Request) -> Response:
         return RedirectResponse("/corpus" if self._corpus else "/paste")
@@ -190,7 +199,7 @@ class _Views:
         return await run_in_threadpool(self._explained, text, title or None)
 
     def _explained(self, text: str, title: str | None, **more: Any) -> Response:
-        found = explain(self._coder, text, title)
+        found = explain(self._bench.coder, text, title)
         coded = {i for i, s in enumerate(found.segments) if s.codes}
         return self._page(
             "ad.html",
@@ -203,7 +212,69 @@ class _Views:
             id=more.get("id"),
             row=more.get("row"),
             last=more.get("last"),
+            phrase_codes=[c for c in self._codes if c in self._bench.coder.scorer.pools.codes],
+            likeliest=[max(s.scores, key=s.scores.__getitem__) for s in found.segments],
+            language=found.language if found.language in LANGUAGES else LANGUAGES[0],
         )
+
+    async def anchors(self, request: Request) -> Response:
+        if request.method == "POST":
+            form = await self._form(request)
+            await run_in_threadpool(self._edit, form)
+            back = form.get("back", "")
+            return RedirectResponse(back if _OURS.fullmatch(back) else "/anchors", 303)
+        query = request.query_params
+        wanted = {name: query.get(name, "").strip() for name in ("code", "facet", "words", "edit")}
+        return await run_in_threadpool(self._anchors_page, wanted, query.get("stray") == "on")
+
+    def _anchors_page(self, wanted: Mapping[str, str], stray: bool) -> Response:
+        found = self._bench.anchors(wanted["code"], wanted["facet"], wanted["words"], stray)
+        shown = found[:MOST_ANCHORS]
+        book = self._bench.draft.book
+        return self._page(
+            "anchors.html",
+            anchors=shown,
+            found=len(found),
+            wanted=wanted,
+            stray=stray,
+            codes=[c for c in (*self._codes, NEGATIVE) if c == NEGATIVE or not c.startswith("TECH")],
+            facets=sorted({a.facet for a in book.anchors if wanted["code"] in ("", a.code)}),
+            total=len(book.anchors),
+        )
+
+    def _edit(self, form: Form) -> None:
+        """Do what a form asks for.
+
+        Raises:
+            BookError: It cannot be done; nothing is changed then.
+        """
+        code, phrase, language = (form.get(n, "").strip() for n in ("code", "phrase", "language"))
+        facet = form.get("facet", "").strip() or None
+        with self._bench.editing() as draft:
+            match form.get("do", ""):
+                case "add":
+                    draft.add(code, phrase, facet, language)
+                case "boilerplate":
+                    kinds = Counter(a.facet for a in draft.book.anchors if a.code == NEGATIVE)
+                    draft.add(NEGATIVE, phrase, facet or kinds.most_common(1)[0][0], language)
+                case "change":
+                    draft.change(form.get("id", ""), code, phrase, facet, language)
+                case "remove":
+                    draft.remove(form.get("id", ""))
+                case "undo":
+                    draft.undo()
+                case other:
+                    raise InputError(f"Found the request {other!r:.80}; expected add, change, remove or undo.")
+
+    async def rebuild(self, request: Request) -> Response:
+        if request.method == "POST":
+            act = (await self._form(request)).get("do", "")
+            acts = {"try": self._bench.try_out, "keep": self._bench.keep, "back": self._bench.take_back}
+            if act not in acts:
+                raise InputError(f"Found the request {act!r:.80}; expected try, keep or back.")
+            await run_in_threadpool(acts[act])
+            return RedirectResponse("/rebuild", 303)
+        return self._page("rebuild.html", trial=self._bench.trial, draft=self._bench.draft)
 
     async def reviews(self, request: Request) -> Response:
         if self._corpus is None:
@@ -240,7 +311,7 @@ class _Views:
 
     def _review_page(self, review: Review, corpus: Corpus, row: int) -> Response:
         document = corpus.document(row)
-        found = explain(self._coder, document.text, document.title)
+        found = explain(self._bench.coder, document.text, document.title)
         segments = [s for s in found.segments if s.field == "text"]
         before = review.done.get(row)
         if before:
@@ -259,8 +330,8 @@ class _Views:
             title=document.title,
             segments=segments,
             codes=codes,
-            phrase_codes=[c for c in self._codes if c in self._coder.scorer.pools.codes],
-            profiles=[p.name for p in self._coder.bundle.book.profiles],
+            phrase_codes=[c for c in self._codes if c in self._bench.coder.scorer.pools.codes],
+            profiles=[p.name for p in self._bench.coder.bundle.book.profiles],
             profile=profile,
             confidence=confidence,
             tools=", ".join(tools),
@@ -268,12 +339,12 @@ class _Views:
 
     def _save(self, review: Review, corpus: Corpus, row: int, form: Form) -> None:
         document = corpus.document(row)
-        found = explain(self._coder, document.text, document.title)
+        found = explain(self._bench.coder, document.text, document.title)
         spans = tuple((s.start, s.end) for s in found.segments if s.field == "text")
         profile, sure = form.get("profile", ""), form.get("confidence", "")
-        if profile not in {p.name for p in self._coder.bundle.book.profiles} or sure not in ("1", "2", "3"):
+        if profile not in {p.name for p in self._bench.coder.bundle.book.profiles} or sure not in ("1", "2", "3"):
             raise InputError("Found no profile or no confidence; expected one of each. Go back and choose them.")
-        known = {f"{a}:{b}:{c}": (a, b, c) for a, b in spans for c in self._coder.scorer.pools.codes}
+        known = {f"{a}:{b}:{c}": (a, b, c) for a, b in spans for c in self._bench.coder.scorer.pools.codes}
         if unknown := [v for v in form.lists.get("code", []) if v not in known]:
             raise InputError(f"Found the code {unknown[0]!r:.80} at no segment of the ad. Open the ad anew.")
         codes = tuple(known[v] for v in dict.fromkeys(form.lists.get("code", [])))
@@ -351,6 +422,14 @@ def _filter(query: Mapping[str, str]) -> Filter:
     if given.get("order") not in ORDERS:
         given.pop("order", None)
     return Filter(**given)
+
+
+def _change(figure: Figure) -> str:
+    """The change of a figure, with its 95 % interval."""
+    if figure.before is None or figure.after is None:
+        return "–"
+    interval = f" ({figure.change_95[0]:+.3f} to {figure.change_95[1]:+.3f})" if figure.change_95 else ""
+    return f"{figure.after - figure.before:+.3f}{interval}"
 
 
 def _by_code(tools: Sequence[NamedTool], order: Sequence[str]) -> list[tuple[str, list[NamedTool]]]:

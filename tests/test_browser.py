@@ -25,7 +25,16 @@ AXE = Path(sys.prefix) / "node_modules" / "axe-core" / "axe.min.js"
 TEXTS = [str(r["text"]) for r in gold_rows()]
 SCRIPT = "<script>document.title = 'hacked'</script><img src=x onerror=\"document.title='hacked'\">"
 AD = f"GenAI Engineer\n\nYou build chatbots with LangChain and Python.\n{SCRIPT}\nYou test prompts with the team."
-VIEWS = ("/corpus", "/ad/1", "/paste", "/nothing", "/review", "/review/ann.random.checking.5.0")
+VIEWS = (
+    "/corpus",
+    "/ad/1",
+    "/paste",
+    "/nothing",
+    "/review",
+    "/review/ann.random.checking.5.0",
+    "/anchors?code=TASK3",
+    "/rebuild",
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +48,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    # A coding book and a bundle of its own, since these are edited.
+    subprocess.run([EMBEDCODE, "anchors", "copy", "anchors"], cwd=folder, check=True, capture_output=True)
+    subprocess.run([EMBEDCODE, "build"], cwd=folder, check=True, capture_output=True)
     server = subprocess.Popen([EMBEDCODE, "serve", "coded", "--port", str(port)], cwd=folder)
     found = f"http://127.0.0.1:{port}"
     try:
@@ -149,6 +161,27 @@ def test_pages_are_turned(page: Any) -> None:
     assert "order=sure" in page.url
 
 
+def test_a_segment_becomes_an_anchor_and_is_rolled_back(page: Any) -> None:
+    """Two clicks to an anchor; rebuild, see what changes, keep, roll back."""
+    page.goto("/ad/0")
+    page.locator("a.segment").filter(has_text="test prompts").click()
+    page.locator(".detail:visible").get_by_role("button", name="Make it an anchor").click()
+    page.get_by_role("link", name="Anchors (1 staged)").click()
+    page.get_by_role("button", name="Rebuild and compare").click()
+    page.get_by_text("On trial: nothing is written yet.").wait_for(timeout=60_000)
+    assert "kappa" in page.locator("table.figures").inner_text()
+    assert "300 ads change profile" in page.inner_text("main")
+    page.get_by_role("button", name="Keep").click()
+    page.get_by_text("Kept: the edits are written").wait_for(timeout=60_000)
+    page.goto("/anchors?words=test prompts with the team")
+    assert page.get_by_role("status").inner_text().startswith("1 of")
+    page.goto("/rebuild")
+    page.get_by_role("button", name="Roll back").click()
+    page.get_by_text("Nothing is on trial.").wait_for(timeout=60_000)
+    page.goto("/anchors?words=test prompts with the team")
+    assert page.get_by_role("status").inner_text().startswith("0 of")
+
+
 def test_ten_ads_are_reviewed_by_keyboard(page: Any) -> None:
     page.goto("/review")
     page.get_by_label("Your name").fill("keys")
@@ -156,6 +189,7 @@ def test_ten_ads_are_reviewed_by_keyboard(page: Any) -> None:
     page.keyboard.press("Enter")
     for number in range(10):
         page.get_by_role("heading", name=f"Ad {number + 1} of 10").wait_for()
+        page.wait_for_function("document.activeElement.matches('fieldset.piece')")
         assert page.locator("input:checked").count() == 0
         page.keyboard.press("j")
         page.keyboard.press("3")

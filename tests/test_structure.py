@@ -82,7 +82,9 @@ JOINTS = {
     # Looking through what was coded.
     "corpus": {"coded", "documents", "folder", "tables"},
     "review": {"corpus", "folder"},
-    "web": {"coder", "corpus", "explain", "review"},
+    "draft": {"book", "curate", "folder"},
+    "workbench": {"build", "building", "coder", "corpus", "draft", "findings", "paths"},
+    "web": {"book", "corpus", "difference", "explain", "review", "workbench"},
     "show": {
         *("agreement", "build", "coded", "curate", "difference", "explain", "findings", "kappa", "recode", "suggest"),
     },
@@ -90,8 +92,7 @@ JOINTS = {
     "cli": {
         *("book", "building", "bundle", "curate", "documents", "evaluate", "examples", "explain", "export"),
         *("agreement", "coder", "loading", "paths", "run", "show", "suggest", "tables"),
-        "corpus",
-        "web",
+        *("corpus", "web", "workbench"),
     },
     "__init__": {"coded", "coder", "explain", "loading"},
 }

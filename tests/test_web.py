@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,15 +18,20 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
+from embedcode import workbench
+from embedcode.book import book_hash
 from embedcode.cli import app
 from embedcode.coder import Coder
-from embedcode.corpus import Corpus
+from embedcode.corpus import Corpus, Filter
 from embedcode.documents import Columns, Source
+from embedcode.errors import BundleError
 from embedcode.explain import explain
 from embedcode.gold import read_gold
+from embedcode.loading import load
 from embedcode.review import Design, draw
 from embedcode.run import Bundled, run
 from embedcode.web import HEADERS, PAGE, application, pieces
+from embedcode.workbench import Workbench
 
 TEXTS = [str(r["text"]) for r in gold_rows()]
 SCRIPT = "<script>document.title = 'hacked'</script>Build language models in Python.\n\"><img src=x onerror=alert(1)>"
@@ -49,8 +55,13 @@ def coder(built_study: Study) -> Coder:
 
 
 @pytest.fixture
-def client(coder: Coder, corpus: Corpus) -> Iterator[TestClient]:
-    with TestClient(application(coder, corpus), base_url=HOME) as found:
+def bench(built_study: Study, coder: Coder, corpus: Corpus) -> Workbench:
+    return Workbench(lambda: coder, built_study.anchors, built_study.index, corpus)
+
+
+@pytest.fixture
+def client(bench: Workbench) -> Iterator[TestClient]:
+    with TestClient(application(bench), base_url=HOME) as found:
         yield found
 
 
@@ -88,8 +99,9 @@ def test_queries_that_make_no_sense_are_left_out(client: TestClient, query: str)
     assert client.get(f"/corpus?{query}").status_code == 200
 
 
-def test_without_a_corpus(coder: Coder) -> None:
-    with TestClient(application(coder, None), base_url=HOME) as client:
+def test_without_a_corpus(built_study: Study, coder: Coder) -> None:
+    bench = Workbench(lambda: coder, built_study.anchors, built_study.index)
+    with TestClient(application(bench), base_url=HOME) as client:
         assert client.get("/").url.path == "/paste"
         page = client.get("/corpus")
         assert (page.status_code, "embedcode serve FOLDER" in page.text) == (404, True)
@@ -222,7 +234,7 @@ def test_serve_is_bound_to_this_machine(corpus: Corpus, built_study: Study, monk
 
     asked: list[dict[str, object]] = []
     monkeypatch.setattr(uvicorn, "run", lambda web, **options: asked.append(options))
-    command = ["serve", str(corpus.folder), "--index", str(built_study.index)]
+    command = ["serve", str(corpus.folder), "--index", str(built_study.index), "--anchors", str(built_study.anchors)]
     done = CliRunner().invoke(app, command)
     assert (done.exit_code, "http://127.0.0.1:8800" in done.stdout) == (0, True), done.output
     assert CliRunner().invoke(app, [*command, "--host", "0.0.0.0", "--port", "9"]).exit_code == 0
@@ -242,8 +254,8 @@ def test_serve_without_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture
-def reviewing(coder: Coder, corpus: Corpus, tmp_path: Path) -> Iterator[TestClient]:
-    web = application(coder, corpus, reviews=tmp_path / "reviews")
+def reviewing(bench: Workbench, tmp_path: Path) -> Iterator[TestClient]:
+    web = application(bench, reviews=tmp_path / "reviews")
     with TestClient(web, base_url=HOME, headers={"Origin": HOME}) as found:
         yield found
 
@@ -308,3 +320,142 @@ def test_forms_that_make_no_sense_save_nothing(reviewing: TestClient, tmp_path: 
 @pytest.mark.parametrize("path", ["/review/x", "/review/..%2Fx.random.blind.3.1", "/review/ann.random.blind.3.1/3"])
 def test_reviews_that_are_not_there(reviewing: TestClient, path: str) -> None:
     assert reviewing.get(path).status_code in (400, 404)
+
+
+# Anchors and rebuilding
+
+
+@pytest.fixture
+def own(study: Study, corpus: Corpus) -> Workbench:
+    """A workbench whose anchors may be edited."""
+    return Workbench(lambda: load(study.index), study.anchors, study.index, corpus)
+
+
+@pytest.fixture
+def editing(own: Workbench) -> Iterator[TestClient]:
+    with TestClient(application(own), base_url=HOME, headers={"Origin": HOME}) as found:
+        yield found
+
+
+def settled(bench: Workbench) -> None:
+    for _ in range(600):
+        if not (bench.trial and bench.trial.running):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the build does not end")
+
+
+def test_anchors_are_listed_with_what_they_win(client: TestClient, bench: Workbench) -> None:
+    page = client.get("/anchors")
+    for row in bench.anchors():
+        assert row.anchor.phrase in text_of(page.text)
+    some = client.get("/anchors", params={"code": "TASK3", "words": "MODELLEN"})
+    assert "1 of" in text_of(some.text)
+    assert "modellen trainen" in some.text
+    assert "No anchor passes this filter." in client.get("/anchors", params={"words": "none"}).text
+    won = sum(r.won or 0 for r in bench.anchors("TASK3"))
+    assert bench.corpus
+    rows = bench.corpus.find(Filter(code="TASK3")).tolist()
+    assert won == sum(e.code == "TASK3" for ad in bench.corpus.coded(rows) for e in ad.codes) > 0
+
+
+def test_rivals_are_the_nearest(bench: Workbench) -> None:
+    for row in bench.anchors():
+        assert row.own is None or (row.own.code == row.anchor.code and row.own != row.anchor)
+        assert row.other is None or row.other.code != row.anchor.code
+    assert all(r.stray for r in bench.anchors(stray=True))
+
+
+def test_an_anchor_from_a_segment_to_a_new_bundle_and_back(editing: TestClient, own: Workbench, study: Study) -> None:
+    files = {p: p.read_bytes() for p in study.anchors.rglob("*.csv")}
+    before = own.coder.bundle.book_hash
+    segment = re.search(r'name="phrase" value="([^"]+)"', editing.get("/ad/1").text)
+    assert segment
+    form = {"do": "add", "code": "TASK4", "phrase": "repair broken clocks", "language": "en", "back": "/ad/1#d2"}
+    page = editing.post("/anchors", data=form)
+    assert page.url.path == "/ad/1"
+    assert "(1 staged)" in page.text
+    boilerplate = {"do": "boilerplate", "phrase": "we drink coffee", "language": "en"}
+    assert "we drink coffee" in editing.post("/anchors", data=boilerplate).text
+    assert {p: p.read_bytes() for p in files} == files
+    editing.post("/rebuild", data={"do": "try"})
+    settled(own)
+    assert own.trial and own.trial.report, own.trial and own.trial.failed
+    page = editing.get("/rebuild")
+    assert "On trial: nothing is written yet." in page.text
+    assert "kappa" in page.text
+    assert "ads change profile" in page.text
+    assert {p: p.read_bytes() for p in files} == files
+    assert own.coder.bundle.book_hash == before
+    assert "Kept: the edits are written" in editing.post("/rebuild", data={"do": "keep"}).text
+    assert "repair broken clocks" in (study.anchors / "phrases/TASK4.csv").read_text("utf-8")
+    assert own.coder.bundle.book_hash == book_hash(study.anchors) != before
+    assert "Nothing is on trial." in editing.post("/rebuild", data={"do": "back"}).text
+    assert {p: p.read_bytes() for p in files} == files
+    assert own.coder.bundle.book_hash == book_hash(study.anchors) == before
+
+
+def test_a_rebuild_that_fails_leaves_all_as_it_was(
+    editing: TestClient, own: Workbench, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {p: p.read_bytes() for p in study.root.rglob("*") if p.is_file()}
+    editing.post("/anchors", data={"do": "add", "code": "TASK4", "phrase": "repair clocks", "language": "en"})
+
+    def broken(*args: object, **options: object) -> None:
+        raise BundleError("the disk is full")
+
+    monkeypatch.setattr(workbench, "rebuild", broken)
+    editing.post("/rebuild", data={"do": "try"})
+    settled(own)
+    page = editing.get("/rebuild").text
+    assert "the disk is full" in page
+    assert "Anchors and bundle are as they were." in page
+    assert "1 staged" in page
+    monkeypatch.undo()
+    editing.post("/rebuild", data={"do": "try"})
+    settled(own)
+    monkeypatch.setattr(workbench, "rebuild", broken)
+    assert "the disk is full" in editing.post("/rebuild", data={"do": "keep"}).text
+    assert {p: p.read_bytes() for p in study.root.rglob("*") if p.is_file()} == files
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"do": "add", "code": "TASK3", "phrase": "software bouwen", "language": "nl"},
+        {"do": "add", "code": "../x", "phrase": "a thing", "language": "en"},
+        {"do": "remove", "id": "nothing"},
+        {"do": "undo"},
+        {"do": "drop tables"},
+        {},
+    ],
+)
+def test_edits_that_cannot_be(editing: TestClient, own: Workbench, form: dict[str, str]) -> None:
+    page = editing.post("/anchors", data=form)
+    assert (page.status_code, 'role="alert"' in page.text) == (400, True)
+    assert not own.draft.steps
+
+
+@pytest.mark.parametrize("act", ["try", "keep", "back", "other", ""])
+def test_nothing_to_rebuild(editing: TestClient, act: str) -> None:
+    assert editing.post("/rebuild", data={"do": act}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "https://evil.example", "/\\evil", "javascript:x", "/ad/1#\r\nX: y"]
+)
+def test_forms_lead_back_to_our_pages_only(editing: TestClient, back: str) -> None:
+    form = {"do": "add", "code": "TASK4", "phrase": f"thing {len(back)}", "language": "en", "back": back}
+    page = editing.post("/anchors", data=form, follow_redirects=False)
+    assert (page.status_code, page.headers["location"]) == (303, "/anchors")
+
+
+def test_an_anchor_is_edited_and_undone(editing: TestClient, own: Workbench) -> None:
+    anchor = next(a for a in own.draft.book.anchors if a.phrase == "modellen trainen")
+    assert f'name="id" value="{anchor.id}"' in editing.get("/anchors", params={"edit": anchor.id}).text
+    form = {"do": "change", "id": anchor.id, "code": "TASK4", "phrase": "software trainen", "language": "nl"}
+    assert "change &#39;modellen trainen&#39; of TASK3" in editing.post("/anchors", data=form).text
+    assert [r.anchor.code for r in own.anchors(words="software trainen")] == ["TASK4"]
+    editing.post("/anchors", data={"do": "undo"})
+    assert not own.draft.steps
+    assert not own.anchors(words="software trainen")
