@@ -213,7 +213,7 @@ class _Views:
             row=more.get("row"),
             last=more.get("last"),
             phrase_codes=[c for c in self._codes if c in self._bench.coder.scorer.pools.codes],
-            likeliest=[max(s.scores, key=s.scores.__getitem__) for s in found.segments],
+            likeliest=[next(iter(s.codes), max(s.scores, key=s.scores.__getitem__)) for s in found.segments],
             language=found.language if found.language in LANGUAGES else LANGUAGES[0],
         )
 
