@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from embedcode.corpus import Corpus, Filter
 from embedcode.errors import InputError, OutputError
-from embedcode.folder import write_whole
+from embedcode.folder import locked, write_whole
 
 SAMPLES = ("random", "unsure")
 """Drawn at random, or those that the machine is least sure of."""
@@ -164,17 +164,18 @@ class Review:
         """
         if ad.row not in self.rows:
             raise InputError(f"Ad {ad.row} is not in the sample. Expected one of its {len(self.rows)} ads.")
-        done = {**self.done, ad.row: ad}
-        table = pa.Table.from_pylist([self._record(done[r]) for r in self.rows if r in done], SCHEMA)
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(self.file, sink.getvalue())
+            with locked(self.file.parent):
+                before = self._read() if self.file.exists() else {}  # somebody may have saved since
+                done = {**before, ad.row: ad}
+                table = pa.Table.from_pylist([self._record(done[r]) for r in self.rows if r in done], SCHEMA)
+                sink = pa.BufferOutputStream()
+                pq.write_table(table, sink, compression="zstd")
+                write_whole(self.file, sink.getvalue())
         except OSError as error:
-            raise OutputError(
-                f"Cannot write {self.file}: {error.strerror or error}. Make room and save again."
-            ) from error
+            why = error.strerror or error
+            raise OutputError(f"Cannot write {self.file}: {why}. Make room, then save again.") from error
         self.done = done
 
     def _record(self, ad: ReviewedAd) -> dict[str, object]:

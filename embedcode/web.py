@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -132,7 +131,6 @@ class _Views:
         self._bench = bench
         self._corpus = corpus = bench.corpus
         self._reviews = reviews or (corpus.folder.absolute().parent / "reviews" if corpus else Path())
-        self._writing = Lock()
         book = bench.coder.bundle.book
         self._codes = {c.code: c.name for c in book.codes}
         self._tools = {s.casefold(): t for t in book.tools for s in (t.name, *t.aliases)}
@@ -280,7 +278,10 @@ class _Views:
         if self._corpus is None:
             return await self.corpus(request)
         if request.method == "GET":
-            begun = [Review(self._reviews, self._corpus, Design.from_key(k)) for k in review_keys(self._reviews)]
+            begun = []
+            for key in review_keys(self._reviews):
+                with suppress(InputError):  # those of other corpora
+                    begun.append(Review(self._reviews, self._corpus, Design.from_key(key)))
             return self._page("reviews.html", reviews=begun, modes=MODES, samples=SAMPLES, folder=self._reviews)
         form = await self._form(request)
         size, seed = (_whole(form.get(n, ""), -1) if form.get(n, "") != "0" else 0 for n in ("size", "seed"))
@@ -350,9 +351,7 @@ class _Views:
         codes = tuple(known[v] for v in dict.fromkeys(form.lists.get("code", [])))
         names = dict.fromkeys(n.strip() for n in re.split(r"[,;\n]", form.get("tools", "")) if n.strip())
         tools = {t.name: t.code for t in map(self._tool, names)}
-        with self._writing:  # one at a time, each on top of what is there
-            fresh = Review(self._reviews, corpus, review.design)
-            fresh.save(ReviewedAd(row, profile, float(sure), spans, codes, tuple(tools.items())))
+        review.save(ReviewedAd(row, profile, float(sure), spans, codes, tuple(tools.items())))
 
     def _tool(self, name: str) -> Tool:
         return self._tools.get(name.casefold()) or Tool(name[:100], "OTHER", (), "any")

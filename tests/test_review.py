@@ -90,6 +90,15 @@ def test_what_is_saved_is_there_again(corpus: Corpus, tmp_path: Path) -> None:
     )
 
 
+def test_two_windows_on_one_review(corpus: Corpus, tmp_path: Path) -> None:
+    one, other = (Review(tmp_path, corpus, Design("ann", size=4)) for _ in range(2))
+    first, second, third, _ = one.rows
+    one.save(found(first))
+    other.save(found(second))
+    one.save(found(third))
+    assert list(Review(tmp_path, corpus, Design("ann", size=4)).done) == [first, second, third]
+
+
 def test_agreement_takes_random_blind_samples_only(corpus: Corpus, tmp_path: Path) -> None:
     for sample in reviewing.SAMPLES:
         for mode in reviewing.MODES:

@@ -288,6 +288,13 @@ def test_a_review_from_beginning_to_end(reviewing: TestClient, corpus: Corpus, t
     assert f'value="{code.split(":")[0]}:' in again
 
 
+def test_reviews_of_other_corpora_are_left_out(reviewing: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / "reviews" / "bob.random.blind.3.1.parquet").write_bytes(b"PAR1")
+    page = reviewing.get("/review")
+    assert (page.status_code, "bob" in page.text) == (200, False)
+
+
 def test_blind_shows_nothing_and_checking_all(reviewing: TestClient, coder: Coder, corpus: Corpus) -> None:
     blind = reviewing.get(begin(reviewing, size="20")).text
     assert " checked" not in blind
