@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from embedcode.book import LANGUAGES
 from embedcode.bundle import Bundle
 from embedcode.folder import MANIFEST, read_json
+from embedcode.labelled import Labelled
 from embedcode.loading import load_embedder
+from embedcode.neighbours import AnchorIndex
 from embedcode.tables import batches
 from embedcode.types import NEGATIVE, Anchor, CodingBook
 from embedcode.vectors import SCALE, quantise
@@ -218,6 +220,29 @@ def usage_in(coded: Path, book: CodingBook, bundle: Bundle) -> Usage:
         len(book.anchors) - len(old),
         isinstance(coded_by, dict) and coded_by.get("anchors") != bundle.hashes.get("anchors"),
     )
+
+
+def purity(book: CodingBook, vectors: NDArray[np.int8], labelled: Labelled) -> NDArray[np.int64]:
+    """How the anchors fare on labelled ads, each of which is embedded by an embedder that has not seen its fold.
+
+    Args:
+        book: The coding book.
+        vectors: Quantised vectors of its anchors, shape (n_anchors, dimension).
+        labelled: The labelled ads.
+
+    Returns:
+        Shape (n_anchors, 2): how many segments each anchor is the nearest to, and how many of them people gave its code
+        (to a negative anchor: none). Titles and segments whose code is not certain are left out.
+    """
+    names = {c: i for i, c in enumerate(labelled.codes)}
+    nearest = AnchorIndex(vectors).search(labelled.vectors, 1).anchor[:, 0]
+    column = np.array([names.get(a.code, -1) for a in book.anchors], dtype=np.int64)[nearest]
+    rows = np.arange(len(nearest))
+    right = np.where(column >= 0, labelled.labels[rows, column], ~labelled.labels.any(axis=1))
+    sure = np.where(column >= 0, labelled.known[rows, column], labelled.known.all(axis=1))
+    counted = sure & ~labelled.title & (nearest >= 0)
+    found = [np.bincount(nearest[chosen], minlength=len(book.anchors)) for chosen in (counted, counted & right)]
+    return np.stack(found, axis=1)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ import numpy as np
 
 from embedcode.build import Report
 from embedcode.building import rebuild
+from embedcode.bundle import load_bundle
 from embedcode.coder import Coder
 from embedcode.corpus import Corpus
 from embedcode.draft import Draft
 from embedcode.errors import BookError, EmbedcodeError
-from embedcode.findings import anchor_vectors, rivals, usage_in
+from embedcode.findings import anchor_vectors, purity, rivals, usage_in
 from embedcode.paths import is_shipped
 from embedcode.types import NEGATIVE, Anchor, CodingBook
 
@@ -28,12 +29,16 @@ class AnchorRow:
 
     Attributes:
         won: How many pieces of evidence it is the nearest to; None without a corpus, and for negative anchors.
+        nearest, right: Segments of the labelled ads that it is the nearest to, and how many of them carry its code; see
+            `findings.purity`.
         own, other: The nearest anchor of its code, and that of the others; None where there is none.
         similarity, other_similarity: Their cosines.
     """
 
     anchor: Anchor
     won: int | None
+    nearest: int
+    right: int
     own: Anchor | None
     similarity: float
     other: Anchor | None
@@ -212,6 +217,8 @@ class Workbench:
     def _compared(self, book: CodingBook) -> list[AnchorRow]:
         names = list(dict.fromkeys(a.code for a in book.anchors))
         vectors = anchor_vectors(book, self.coder.bundle, None, False)
+        labelled = load_bundle(self._index, labelled=True).labelled
+        fare = purity(book, vectors, labelled).tolist() if labelled else [[0, 0]] * len(book.anchors)
         found = rivals(vectors, np.array([names.index(a.code) for a in book.anchors], dtype=np.int64))
 
         def near(side: int, i: int) -> tuple[Anchor | None, float]:
@@ -221,4 +228,6 @@ class Workbench:
         def won(anchor: Anchor) -> int | None:
             return None if self._won is None or anchor.code == NEGATIVE else self._won.get(anchor.id, 0)
 
-        return [AnchorRow(a, won(a), *near(0, i), *near(1, i)) for i, a in enumerate(book.anchors)]
+        return [
+            AnchorRow(a, won(a), fare[i][0], fare[i][1], *near(0, i), *near(1, i)) for i, a in enumerate(book.anchors)
+        ]

@@ -17,7 +17,7 @@ from embedcode.book import anchor, read_book
 from embedcode.bundle import STATIC, TRANSFORMER, EmbedderSpec, load_bundle
 from embedcode.curate import check
 from embedcode.errors import InputError
-from embedcode.findings import FEWEST, FEWEST_OF_FACET, Findings, anchor_vectors, find
+from embedcode.findings import FEWEST, FEWEST_OF_FACET, Findings, anchor_vectors, find, purity
 from embedcode.paths import shipped
 from embedcode.types import NEGATIVE, Anchor, Code, CodingBook
 from embedcode.vectors import quantise
@@ -204,3 +204,28 @@ def test_problems_do_not_hide_findings(study: Study) -> None:
     assert [p.file for p in found.problems] == ["phrases/TASK4.csv"]
     assert found.findings is not None
     assert found.findings.thin
+
+
+def test_purity_counts_what_people_gave(built_study: Study) -> None:
+    bundle = built_study.bundle()
+    assert bundle.labelled
+    found = purity(bundle.book, bundle.anchor_vectors, bundle.labelled)
+    expected = np.zeros_like(found)
+    for segment, vector in enumerate(bundle.labelled.vectors.astype(np.int64)):
+        products = bundle.anchor_vectors.astype(np.int64) @ vector
+        best = int(products.argmax())
+        if bundle.labelled.title[segment] or not vector.any() or (products == products[best]).sum() > 1:
+            continue
+        code = bundle.book.anchors[best].code
+        labels, known = bundle.labelled.labels[segment], bundle.labelled.known[segment]
+        if code in bundle.labelled.codes:
+            column = bundle.labelled.codes.index(code)
+            sure, right = known[column], labels[column]
+        else:
+            sure, right = known.all(), not labels.any()
+        if sure:
+            expected[best] += 1, right
+    assert expected[:, 0].sum() > 20
+    assert 0 < expected[:, 1].sum() < expected[:, 0].sum()
+    assert abs(found - expected).sum() <= 0.2 * expected.sum()  # equal products: the first anchor is taken
+    assert (found >= expected).all()

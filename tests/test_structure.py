@@ -65,7 +65,7 @@ JOINTS = {
         *("corpus", "recode"),
     },
     "curate": {"book", "bundle", "embedder", "findings", "markup", "paths", "proposals", "tools"},
-    "findings": {"book", "bundle", "folder", "loading", "tables"},
+    "findings": {"book", "bundle", "folder", "loading", "tables", "labelled", "neighbours"},
     "export": {"bundle", "embedder"},
     # Coding, and what stands around it.
     "coder": {"analysis", "bundle", "coded", "codes", "embedder", "language", "memo", "neighbours", "terms"},
@@ -83,7 +83,7 @@ JOINTS = {
     "corpus": {"coded", "documents", "folder", "tables"},
     "review": {"corpus", "folder"},
     "draft": {"book", "curate", "folder"},
-    "workbench": {"build", "building", "coder", "corpus", "draft", "findings", "paths"},
+    "workbench": {"build", "building", "bundle", "coder", "corpus", "draft", "findings", "paths"},
     "web": {"book", "corpus", "difference", "explain", "review", "workbench"},
     "show": {
         *("agreement", "build", "coded", "curate", "difference", "explain", "findings", "kappa", "recode", "suggest"),

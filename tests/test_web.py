@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from embedcode import workbench
 from embedcode.book import book_hash
+from embedcode.build import Report
 from embedcode.cli import app
 from embedcode.coder import Coder
 from embedcode.corpus import Corpus, Filter
@@ -28,10 +29,11 @@ from embedcode.errors import BundleError
 from embedcode.explain import explain
 from embedcode.gold import read_gold
 from embedcode.loading import load
+from embedcode.recode import CorpusFlip, Recoded
 from embedcode.review import Design, draw
 from embedcode.run import Bundled, run
 from embedcode.web import HEADERS, PAGE, application, pieces
-from embedcode.workbench import Workbench
+from embedcode.workbench import Trial, Workbench
 
 TEXTS = [str(r["text"]) for r in gold_rows()]
 SCRIPT = "<script>document.title = 'hacked'</script>Build language models in Python.\n\"><img src=x onerror=alert(1)>"
@@ -400,6 +402,15 @@ def test_an_anchor_from_a_segment_to_a_new_bundle_and_back(editing: TestClient, 
     assert "Nothing is on trial." in editing.post("/rebuild", data={"do": "back"}).text
     assert {p: p.read_bytes() for p in files} == files
     assert own.coder.bundle.book_hash == book_hash(study.anchors) == before
+
+
+def test_ads_that_flip_lead_to_their_page(editing: TestClient, own: Workbench) -> None:
+    flip = CorpusFlip("ad 7", "ML Engineer", None, 0.9, None)
+    report = Report(0.5, None, (), (), 0, None, Recoded(9, (flip,), {}, ""))
+    own.trial = Trial(("an edit",), report=report)
+    page = editing.get("/rebuild").text
+    assert '<a href="/ad/7">ad 7</a>: ML Engineer (90%) → None (–)' in page
+    assert "1 of 9 ads change profile" in page
 
 
 def test_a_rebuild_that_fails_leaves_all_as_it_was(
