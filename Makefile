@@ -69,7 +69,7 @@ $(VENV)/.transformers: $(VENV)/.test
 	touch $@
 
 $(VENV)/.browser: $(VENV)/.test
-	command -v chromium || apt-get install --yes --quiet chromium
+	command -v chromium || { apt-get update --quiet; apt-get install --yes --quiet chromium; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
 	npm install --silent --no-save --prefix $(VENV) axe-core
 	touch $@
