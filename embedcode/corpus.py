@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +17,9 @@ from numpy.typing import NDArray
 from embedcode.coded import CodedAd, coded_ads, coded_schema
 from embedcode.documents import Columns, Source
 from embedcode.errors import InputError
-from embedcode.folder import JOURNAL, MANIFEST, parts, read_json
+from embedcode.folder import JOURNAL, MANIFEST, file_hash, parts, read_json
 from embedcode.tables import coded_files
+from embedcode.values import tally
 
 Rows = NDArray[np.int64]
 
@@ -116,7 +116,7 @@ class Corpus:
     @property
     def tools(self) -> dict[str, int]:
         """In how many ads each tool is named, the most frequent first."""
-        return {name: len(rows) for name, rows in sorted(self._tools.items(), key=lambda t: (-len(t[1]), t[0]))}
+        return _most_first({name: len(rows) for name, rows in self._tools.items()})
 
     def find(self, wanted: Filter) -> Rows:
         """The numbers of the ads that pass a filter, sorted.
@@ -151,16 +151,12 @@ class Corpus:
 
     def profiles(self, rows: Rows | None = None) -> dict[str, int]:
         """How many of some ads, or of all, have each profile, most frequent first; `error` for those without."""
-        column = pc.fill_null(
-            self.ads["profile"] if rows is None else self.ads["profile"].take(pa.array(rows)), "error"
-        )
-        counted = {c["values"]: c["counts"] for c in pc.value_counts(column).to_pylist()}
-        return dict(sorted(counted.items(), key=lambda c: (-c[1], c[0])))
+        column = self.ads["profile"] if rows is None else self.ads["profile"].take(pa.array(rows))
+        return _most_first(tally(pc.fill_null(column, "error")))
 
     def languages(self) -> dict[str, int]:
         """How many ads are in each language, most frequent first."""
-        counted = {c["values"]: c["counts"] for c in pc.value_counts(self.ads["language"].drop_null()).to_pylist()}
-        return dict(sorted(counted.items(), key=lambda c: (-c[1], c[0])))
+        return _most_first(tally(self.ads["language"]))
 
     def confidences(self, rows: Rows, bins: int = 10) -> list[int]:
         """How many of some ads fall into each of equally wide bins of confidence from 0 to 1."""
@@ -227,9 +223,8 @@ class Corpus:
                 raise InputError(
                     f"Found no {path}, the input of {self.folder}, seen from here, and no text was kept. {advice}"
                 )
-            with path.open("rb") as stream:
-                if hashlib.file_digest(stream, "sha256").hexdigest() != file["sha256"]:
-                    raise InputError(f"The input {path} of {self.folder} has changed since it was coded. {advice}")
+            if file_hash(path) != file["sha256"]:
+                raise InputError(f"The input {path} of {self.folder} has changed since it was coded. {advice}")
         columns = Columns(options.get("text"), options.get("title"), options.get("id"))
         source = Source.open(
             [f["path"] for f in files],
@@ -285,6 +280,10 @@ def _merged(found: Sequence[tuple[str, Rows]]) -> dict[str, Rows]:
     for name, rows in found:
         lists.setdefault(name, []).append(rows)
     return {name: np.concatenate(rows) for name, rows in lists.items()}
+
+
+def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda c: (-c[1], c[0])))
 
 
 def _true(mask: pa.ChunkedArray | pa.Array) -> NDArray[np.bool_]:

@@ -47,7 +47,7 @@ class Draft:
         """
         self.folder = folder
         self.steps: list[Step] = []
-        self._written: list[tuple[dict[str, bytes], str]] = []  # what files held before, and the hash after writing
+        self._written: list[dict[str, bytes]] = []  # what files held before
         self._begun = book_hash(folder)
         self.book = self._read()
 
@@ -118,7 +118,7 @@ class Draft:
         self._put(self._contents, before)
         self.steps.clear()
         self._begun = book_hash(self.folder)
-        self._written.append((before, self._begun))
+        self._written.append(before)
         self.book = self._read()
 
     def unwrite(self) -> None:
@@ -130,7 +130,7 @@ class Draft:
         if not self._written or self.steps:
             raise BookError("Nothing can be taken back: expected edits that were written, and none staged since.")
         self._check_unchanged()
-        before, _ = self._written[-1]
+        before = self._written[-1]
         now = {name: (self.folder / name).read_bytes() for name in before}
         self._put(before, now)
         self._written.pop()

@@ -23,6 +23,7 @@ from embedcode.loading import load_embedder
 from embedcode.neighbours import AnchorIndex
 from embedcode.tables import batches
 from embedcode.types import NEGATIVE, Anchor, CodingBook
+from embedcode.values import tally
 from embedcode.vectors import SCALE, quantise
 from embedcode.words import find_words
 
@@ -207,8 +208,7 @@ def usage_in(coded: Path, book: CodingBook, bundle: Bundle) -> Usage:
     won: Counter[str] = Counter()
     for batch in batches(coded, ["codes"]):
         ads += len(batch)
-        ids = pc.struct_field(pc.list_flatten(batch.column("codes")), "anchor_id").drop_null()
-        won.update({c["values"]: c["counts"] for c in pc.value_counts(ids).to_pylist()})
+        won.update(tally(pc.struct_field(pc.list_flatten(batch.column("codes")), "anchor_id")))
     known = {a.id for a in bundle.book.anchors}
     old = [a for a in book.anchors if a.id in known or a.id in won]
     coded_by = read_json(coded / MANIFEST).get("bundle") if coded.is_dir() else None

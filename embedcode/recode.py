@@ -14,6 +14,7 @@ from embedcode.coder import Coder
 from embedcode.corpus import Corpus
 from embedcode.errors import InputError
 from embedcode.types import Embedder
+from embedcode.values import tally
 
 BATCH_ROWS = 1000
 
@@ -101,4 +102,4 @@ def _carried(evidence: pa.ListArray) -> Counter[str]:
     """In how many ads each code is found."""
     code = pc.struct_field(pc.list_flatten(evidence), "code")
     pairs = pa.table({"ad": pc.list_parent_indices(evidence), "code": code}).group_by(["ad", "code"]).aggregate([])
-    return Counter({c["values"]: c["counts"] for c in pc.value_counts(pairs["code"]).to_pylist()})
+    return tally(pairs["code"])

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embedcode._version import __version__
@@ -34,6 +33,7 @@ from embedcode.folder import (
     JOURNAL,
     MANIFEST,
     clear,
+    file_hash,
     locked,
     part_name,
     parts,
@@ -46,6 +46,7 @@ from embedcode.language import SUPPORTED
 from embedcode.loading import load
 from embedcode.neighbours import use_threads
 from embedcode.stopwatch import Stopwatch
+from embedcode.values import tally, text_hash
 from embedcode.workers import Coded, Workers, code
 
 ROWS_PER_PART = 1000
@@ -121,26 +122,17 @@ class Summary:
     def add(self, name: str, coded: pa.Table | pa.RecordBatch, sha256: str) -> None:
         """Count a part."""
         self.rows += len(coded)
-        self.errors += _tally(coded.column("error"))
-        self.profiles += _tally(coded.column("profile"))
-        self.languages += _tally(coded.column("language"))
+        self.errors += tally(coded.column("error"))
+        self.profiles += tally(coded.column("profile"))
+        self.languages += tally(coded.column("language"))
         self.parts.append({"name": name, "rows": len(coded), "sha256": sha256})
-        self._ids.extend(map(_number, coded.column("id").to_pylist()))
+        self._ids.extend(map(text_hash, coded.column("id").to_pylist()))
 
     def finish(self) -> None:
         """Count what can be counted only when all parts are there."""
         ids = np.frombuffer(self._ids, dtype=np.uint64)
         ids.sort()  # in place
         self.repeated = int((ids[1:] == ids[:-1]).sum())
-
-
-def _number(id: str) -> int:
-    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "big")
-
-
-def _tally(column: pa.Array | pa.ChunkedArray) -> Counter[str]:
-    counts = pc.value_counts(column.drop_null()).to_pylist()
-    return Counter({c["values"]: c["counts"] for c in counts})
 
 
 def run(
@@ -409,7 +401,7 @@ class Journal:
             return f"{len(files)} input files instead of {len(self._entries)}"
         for was, now, path in zip(files, self._entries, self._files, strict=True):
             same = was["bytes"] == now["bytes"] and (
-                was["modified"] == now["modified"] or (was["sha256"] and was["sha256"] == _sha256(path))
+                was["modified"] == now["modified"] or (was["sha256"] and was["sha256"] == file_hash(path))
             )
             if not same:
                 changed = f"the input {path} has changed"
@@ -448,7 +440,7 @@ class Journal:
 
     def _hash(self) -> None:
         for path, entry in zip(self._files, self._entries, strict=True):
-            entry["sha256"] = _sha256(path)
+            entry["sha256"] = file_hash(path)
 
 
 def _state(path: Path) -> dict[str, Any]:
@@ -457,9 +449,3 @@ def _state(path: Path) -> dict[str, Any]:
         state = path.stat()
         entry |= {"bytes": state.st_size, "modified": state.st_mtime_ns}
     return entry
-
-
-def _sha256(path: Path) -> str | None:
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-    return None

@@ -15,7 +15,6 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +26,7 @@ from embedcode.errors import BookError, InputError, OverlongAdError
 from embedcode.explain import NearAnchor
 from embedcode.language import SUPPORTED, FunctionWords, detect
 from embedcode.types import NEGATIVE, WORK
+from embedcode.values import text_hash
 from embedcode.vectors import SCALE
 from embedcode.words import FILLER, Splitter, find_words
 
@@ -248,7 +248,7 @@ class Lines:
 
     def _count(self, texts: Sequence[str], found: Analysis) -> None:
         self.ads += len(texts)
-        ads = [_hash(t) for t in texts]
+        ads = [text_hash(t) for t in texts]
         layout = found.layout
         given = np.any(self._coder.bundle.codes.given(found.probabilities), axis=1)
         rows, segments = [], []
@@ -269,7 +269,7 @@ class Lines:
 
     def _hold(self, key: str, text: str, vector: NDArray[np.int8]) -> Line | None:
         """A new line, unless its hash is too high."""
-        number = _hash(key)
+        number = text_hash(key)
         if number >= self._end:
             return None
         line = self.held[key] = Line(text, number, len(self.held))
@@ -462,11 +462,6 @@ def _language(texts: Sequence[str]) -> str:
     counts = FunctionWords().count(splitter, splitter.split(texts)).sum(axis=0, keepdims=True)
     (found,) = detect([" ".join(texts)], counts)
     return found if found in SUPPORTED else SUPPORTED[0]
-
-
-def _hash(text: str) -> int:
-    """The same in every run, unlike that of Python."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
 def _quoted(text: str) -> str:

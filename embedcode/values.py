@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import Counter
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 JSON_NAMES: dict[type, str] = {
     type(None): "null",
@@ -126,3 +129,13 @@ def fitting(value: object, type: pa.DataType) -> object:
     if type == pa.float64() and isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**53:
         return float(value)
     return value if json_type(value) == type else None
+
+
+def tally(column: pa.Array | pa.ChunkedArray) -> Counter[str]:
+    """How often each value of a column of strings stands there; nulls are left out."""
+    return Counter({c["values"]: c["counts"] for c in pc.value_counts(column.drop_null()).to_pylist()})
+
+
+def text_hash(text: str) -> int:
+    """A number below 2^64 that stands for a text; the same in every run, unlike that of Python."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,6 +20,7 @@ from embedcode.corpus import Corpus
 from embedcode.draft import Draft
 from embedcode.errors import BookError, EmbedcodeError
 from embedcode.findings import anchor_vectors, purity, rivals, usage_in
+from embedcode.labelled import Labelled
 from embedcode.paths import is_shipped
 from embedcode.types import NEGATIVE, Anchor, CodingBook
 
@@ -214,10 +216,15 @@ class Workbench:
         except Exception as error:  # whatever happens, the page has to say it
             trial.failed = f"{type(error).__name__}: {error}. This was not foreseen; please report it."
 
+    @cached_property
+    def _labelled(self) -> Labelled | None:
+        """The labelled ads of the bundle: a rebuild passes them on as they are."""
+        return load_bundle(self._index, labelled=True).labelled
+
     def _compared(self, book: CodingBook) -> list[AnchorRow]:
         names = list(dict.fromkeys(a.code for a in book.anchors))
         vectors = anchor_vectors(book, self.coder.bundle, None, False)
-        labelled = load_bundle(self._index, labelled=True).labelled
+        labelled = self._labelled
         fare = purity(book, vectors, labelled).tolist() if labelled else [[0, 0]] * len(book.anchors)
         found = rivals(vectors, np.array([names.index(a.code) for a in book.anchors], dtype=np.int64))
 

@@ -58,32 +58,32 @@ JOINTS = {
     },
     # What a rebuild changes.
     "difference": {"kappa", "labelled"},
-    "recode": {"bundle", "coder", "corpus"},
+    "recode": {"bundle", "coder", "corpus", "values"},
     "train": {"codes", "embedder", "gold", "markup", "transformer"},
     "building": {
         *("book", "build", "bundle", "documents", "gold", "labelled", "loading", "paths", "train", "transformer"),
         *("corpus", "recode"),
     },
     "curate": {"book", "bundle", "embedder", "findings", "markup", "paths", "proposals", "tools"},
-    "findings": {"book", "bundle", "folder", "loading", "tables", "labelled", "neighbours"},
+    "findings": {"book", "bundle", "folder", "loading", "tables", "labelled", "neighbours", "values"},
     "export": {"bundle", "embedder"},
     # Coding, and what stands around it.
     "coder": {"analysis", "bundle", "coded", "codes", "embedder", "language", "memo", "neighbours", "terms"},
     "loading": {"book", "bundle", "coder", "paths", "transformer"},
     "explain": {"analysis", "coder", "terms"},
-    "suggest": {"coder", "codes", "explain", "language"},
+    "suggest": {"coder", "codes", "explain", "language", "values"},
     "workers": {"coder", "neighbours"},
-    "run": {"coder", "documents", "folder", "language", "loading", "neighbours", "workers"},
+    "run": {"coder", "documents", "folder", "language", "loading", "neighbours", "values", "workers"},
     # Agreement with people.
     "matching": {"gold"},
     "agreement": {"gold", "kappa", "matching"},
     "evaluate": {"agreement", "coded", "gold", "values"},
     "tables": {"coded", "folder", "values"},
     # Looking through what was coded.
-    "corpus": {"coded", "documents", "folder", "tables"},
+    "corpus": {"coded", "documents", "folder", "tables", "values"},
     "review": {"corpus", "folder"},
     "draft": {"book", "curate", "folder"},
-    "workbench": {"build", "building", "bundle", "coder", "corpus", "draft", "findings", "paths"},
+    "workbench": {"build", "building", "bundle", "coder", "corpus", "draft", "findings", "labelled", "paths"},
     "web": {"book", "corpus", "difference", "explain", "review", "workbench"},
     "show": {
         *("agreement", "build", "coded", "curate", "difference", "explain", "findings", "kappa", "recode", "suggest"),
