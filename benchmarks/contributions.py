@@ -311,7 +311,7 @@ class TermStudy:
         self.heads: dict[int, Head] = {}
         for number in np.unique(fold).tolist():
             train = fold != number
-            self.heads[number], _ = fit_head(
+            self.heads[number], _, _ = fit_head(
                 self.features[train], self.target[train], weight[train], fold[train], self.profiles
             )
         self.base = self.probabilities(self.features, np.arange(len(fold)))

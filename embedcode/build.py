@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 from embedcode.analysis import Reader, Reading, Scorer, embed, evidence, feature_space, untitled
 from embedcode.bundle import Bundle, EmbedderSpec
 from embedcode.codes import CodeModel, Floats, Pools, fit_codes
-from embedcode.difference import Difference, Scores, compare
+from embedcode.difference import Difference, Move, Scores, compare, moves
 from embedcode.embedder import FoldTables, StaticEmbedder
 from embedcode.errors import BookError
-from embedcode.features import Evidence
+from embedcode.features import Evidence, FeatureSpace
 from embedcode.gold import GoldAd
 from embedcode.head import Head, fit_head
 from embedcode.kappa import cohen_kappa
 from embedcode.labelled import Labelled, read_labelled
+from embedcode.margin import Margin, Side, margin
 from embedcode.matching import Mention, shares_words
 from embedcode.recode import Recoded
 from embedcode.terms import facet_counts
@@ -49,6 +51,8 @@ class Flip:
     Attributes:
         gold: The coders' profile.
         sure_before, sure: Probability of the profile before and after; None where that before is not known.
+        codes: The codes whose probabilities moved in this ad, the farthest first.
+        margin: Of the profile after over the one before; None where that before cannot be computed any more.
     """
 
     id: str
@@ -57,6 +61,8 @@ class Flip:
     after: str
     sure_before: float | None = None
     sure: float | None = None
+    codes: tuple[Move, ...] = ()
+    margin: Margin | None = None
 
 
 @dataclass(frozen=True)
@@ -112,16 +118,29 @@ class _Fit:
 
 @dataclass(frozen=True)
 class _Whole:
-    """All that is fitted, and the cross-validated probabilities of the profiles."""
+    """All that is fitted on labelled ads, and what it makes of them: profiles are cross-validated."""
 
+    labelled: Labelled
     anchors: _Fit
+    space: FeatureSpace
+    features: Floats
     head: Head
     crossed: Floats
+    parts: dict[int, Head]
 
-    def scores(self, labelled: Labelled) -> Scores:
+    @cached_property
+    def scores(self) -> Scores:
         codes = self.anchors.codes
         given = codes.given(self.anchors.probabilities)
-        return Scores(labelled, codes.codes, self.anchors.probabilities, given, self.head.profiles, self.crossed)
+        return Scores(self.labelled, codes.codes, self.anchors.probabilities, given, self.head.profiles, self.crossed)
+
+    @cached_property
+    def predicted(self) -> list[str]:
+        return [self.head.profiles[i] for i in self.crossed.argmax(axis=1)]
+
+    def side(self, ad: int) -> Side:
+        head = self.parts[int(self.labelled.fold[ad])]
+        return Side(self.space.names, self.space.meanings, self.features[ad], head)
 
 
 def build(
@@ -148,52 +167,68 @@ def build(
     Raises:
         BookError: A profile or code has no labelled ads.
     """
-    profiles = tuple(p.name for p in book.profiles)
     check_labels(book, labelled)
     whole = _fit_all(book, model, labelled, previous if reuse_vectors else None)
-    fit, head, crossed = whole.anchors, whole.head, whole.crossed
-    predicted = [profiles[i] for i in crossed.argmax(axis=1)]
-    kappa = cohen_kappa(labelled.profiles, predicted)
-    difference = None
-    sure_before: dict[tuple[str, str], float] = {}
+    fit = whole.anchors
+    kappa = cohen_kappa(labelled.profiles, whole.predicted)
+    difference, old = None, None
     if previous and previous.labelled is not None and reuse_vectors and _fits(previous.book, previous.labelled):
         same = previous.book == book and previous.labelled is labelled
         old = whole if same else _fit_all(previous.book, model, previous.labelled, previous)
-        difference = compare(previous.book, book, old.scores(previous.labelled), whole.scores(labelled))
-        by_ad = zip(previous.labelled.ids, old.crossed.tolist(), strict=True)
-        sure_before = {(i, p): x for i, row in by_ad for p, x in zip(old.head.profiles, row, strict=True)}
+        difference = compare(previous.book, book, old.scores, whole.scores)
     before = previous.figures.get("cross_validated") if previous else None
-    flips: list[Flip] = []
-    if isinstance(before, dict):
-        rows = zip(labelled.ids, labelled.profiles, predicted, crossed.max(axis=1).tolist(), strict=True)
-        flips = [
-            Flip(i, g, before[i], p, sure_before.get((i, before[i])), sure)
-            for i, g, p, sure in rows
-            if i in before and before[i] != p
-        ]
+    flips = _flips(before, old, whole) if isinstance(before, dict) else ()
     figures = {
         "labelled_ads": len(labelled.ids),
         "kappa": round(kappa, 4),
         "thresholds": dict(zip(fit.codes.codes, fit.codes.thresholds.tolist(), strict=True)),
-        "cross_validated": dict(zip(labelled.ids, predicted, strict=True)),
+        "cross_validated": dict(zip(labelled.ids, whole.predicted, strict=True)),
     }
     static = model.embedder if isinstance(model.embedder, StaticEmbedder) else None
     bundle = Bundle(
-        book, book_hash, fit.anchor_vectors, fit.codes, head, tool_precision, model.spec, static, model.folds,
+        book, book_hash, fit.anchor_vectors, fit.codes, whole.head, tool_precision, model.spec, static, model.folds,
         labelled, figures,
     )  # fmt: skip
     searched = set(labelled.terms)
     unmeasured = tuple(dict.fromkeys(t.term for t in book.terms if t.term not in searched))
     kappa_before = previous.figures.get("kappa") if previous else None
-    return bundle, Report(kappa, kappa_before, tuple(flips), unmeasured, fit.embedded, difference)
+    return bundle, Report(kappa, kappa_before, flips, unmeasured, fit.embedded, difference)
+
+
+def _flips(before: Mapping[str, str], old: _Whole | None, new: _Whole) -> tuple[Flip, ...]:
+    """The labelled ads that change profile.
+
+    Args:
+        before: The profiles before, by ad.
+        old: The build before, if it can be compared with.
+        new: The build after.
+    """
+    labelled, sure = new.labelled, new.crossed.max(axis=1).tolist()
+    place = {id: i for i, id in enumerate(old.labelled.ids)} if old else {}
+    out = []
+    for ad, id in enumerate(labelled.ids):
+        was, now = before.get(id), new.predicted[ad]
+        if was is None or was == now:
+            continue
+        flip = Flip(id, labelled.profiles[ad], was, now, sure=sure[ad])
+        if old and id in place and was in old.head.profiles:
+            sure_before = float(old.crossed[place[id], old.head.profiles.index(was)])
+            moved = moves(old.scores, new.scores, np.array([[place[id], ad]]))
+            flip = replace(
+                flip, sure_before=sure_before, codes=moved, margin=margin(old.side(place[id]), new.side(ad), now, was)
+            )
+        out.append(flip)
+    return tuple(out)
 
 
 def _fit_all(book: CodingBook, model: Model, labelled: Labelled, previous: Bundle | None) -> _Whole:
     profiles = tuple(p.name for p in book.profiles)
     fit = fit_anchors(book, model, labelled, previous)
-    features = feature_space(book, fit.scorer).compute(fit.evidence)
+    space = feature_space(book, fit.scorer)
+    features = space.compute(fit.evidence)
     target = np.array([profiles.index(p) for p in labelled.profiles])
-    return _Whole(fit, *fit_head(features, target, labelled.weight, labelled.fold, profiles))
+    fitted = fit_head(features, target, labelled.weight, labelled.fold, profiles)
+    return _Whole(labelled, fit, space, features, *fitted)
 
 
 def _fits(book: CodingBook, labelled: Labelled) -> bool:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embedcode.kappa import MIN_ADS, confusions, kappas
+from embedcode.bootstrap import MIN_ADS, Interval, percentiles, ratio
+from embedcode.kappa import confusions, kappas
 from embedcode.labelled import Labelled
 from embedcode.types import CodingBook
 
@@ -23,7 +24,6 @@ _CHUNK = 1 << 20
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def compare(old: CodingBook, new: CodingBook, before: Scores, after: Scores) -> 
     place = {id: i for i, id in enumerate(before.labelled.ids)}
     pairs = [(place[id], i) for i, id in enumerate(after.labelled.ids) if id in place]
     ads = np.array(pairs, dtype=np.int64).reshape(-1, 2)
-    return Difference(len(ads), edits(old, new), _figures(before, after, ads), _moves(before, after, ads))
+    return Difference(len(ads), edits(old, new), _figures(before, after, ads), moves(before, after, ads))
 
 
 def edits(old: CodingBook, new: CodingBook) -> tuple[Edit, ...]:
@@ -173,7 +173,7 @@ def _figures(before: Scores, after: Scores, ads: Ints) -> tuple[Figure, ...]:
             drawn = [np.concatenate([d, _measured(times, *c)]) for d, c in zip(drawn, counts, strict=True)]
     change = drawn[1] - drawn[0]
     return tuple(
-        Figure(name, _defined(points[0][i]), _defined(points[1][i]), *(_interval(x[:, i]) for x in (*drawn, change)))
+        Figure(name, _defined(points[0][i]), _defined(points[1][i]), *(percentiles(x[:, i]) for x in (*drawn, change)))
         for i, name in enumerate(("kappa", "macro-F1", *codes))
     )
 
@@ -183,13 +183,13 @@ def _counts(scores: Scores, ads: Ints, codes: Sequence[str], profiles: Sequence[
 
     Returns:
         Confusion matrices of the profiles, shape (n_ads, n_profiles, n_profiles + 1), and how many segments got each
-        code rightly, wrongly, or lack it, shape (n_ads, n_codes, 3); -1 for a code that the build does not have.
+        code rightly, wrongly, or lack it, shape (n_ads, n_codes, 3); NaN for a code that the build does not have.
     """
     labelled, n = scores.labelled, len(scores.labelled.ids)
     gold = np.array([profiles.index(p) for p in labelled.profiles], dtype=np.int64)
     named = np.array([profiles.index(p) for p in scores.names], dtype=np.int64)
     tables = confusions(gold, named[scores.profiles.argmax(axis=1)], np.arange(n), len(profiles), n)
-    out = np.full((n, len(codes), 3), -1.0)
+    out = np.full((n, len(codes), 3), np.nan)
     for i, code in enumerate(codes):
         if code in scores.codes:
             column = labelled.codes.index(code)
@@ -210,26 +210,22 @@ def _measured(times: Floats, tables: Floats, counts: Floats) -> Floats:
     n = len(tables)
     kappa = kappas((times @ tables.reshape(n, -1)).reshape(len(times), *tables.shape[1:]))
     right, wrong, missed = np.moveaxis((times @ counts.reshape(n, -1)).reshape(len(times), -1, 3), -1, 0)
-    whole = 2 * right + wrong + missed
-    f1 = np.where(whole > 0, 2 * right / np.where(whole > 0, whole, 1), np.nan)
-    known = ~np.isnan(f1)
-    macro = np.where(known.any(axis=1), np.where(known, f1, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1), np.nan)
+    f1 = ratio(2 * right, 2 * right + wrong + missed)
+    macro = ratio(np.nansum(f1, axis=1), (~np.isnan(f1)).sum(axis=1))
     return np.concatenate([kappa[:, None], macro[:, None], f1], axis=1)
-
-
-def _interval(values: Floats) -> Interval | None:
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def _defined(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _moves(before: Scores, after: Scores, ads: Ints) -> tuple[Move, ...]:
+def moves(before: Scores, after: Scores, ads: Ints) -> tuple[Move, ...]:
+    """The codes whose probabilities moved in some ads, the farthest first.
+
+    Args:
+        before, after: Both builds.
+        ads: The number of each ad before and after, shape (n_ads, 2).
+    """
     segments: tuple[list[Ints], list[Ints]] = ([], [])
     bounds = [np.searchsorted(s.labelled.ad, np.arange(len(s.labelled.ids) + 1)) for s in (before, after)]
     for pair in ads.tolist():

@@ -7,7 +7,7 @@ al. 2017, https://arxiv.org/abs/1706.04599), calibrates the probabilities.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,7 @@ def fit_head(
     weight: Floats,
     folds: NDArray[np.int64],
     profiles: Sequence[str],
-) -> tuple[Head, Floats]:
+) -> tuple[Head, Floats, dict[int, Head]]:
     """Fit a head; regularisation and temperature are chosen by cross-validation over the given folds.
 
     Args:
@@ -87,24 +87,26 @@ def fit_head(
         profiles: Names of the profiles.
 
     Returns:
-        The head fitted on all ads, and the cross-validated probabilities, shape (n_ads, n_profiles), each from
-        heads that have not seen the ad's fold.
+        The head fitted on all ads; the cross-validated probabilities, shape (n_ads, n_profiles), each from a head that
+        has not seen the ad's fold; and these heads by fold.
     """
     best, best_loss, best_scores = STRENGTHS[0], np.inf, np.zeros((len(features), len(profiles)))
+    best_parts: dict[int, Head] = {}
     for strength in STRENGTHS:
         scores = np.zeros((len(features), len(profiles)))
-        for fold in np.unique(folds):
+        parts: dict[int, Head] = {}
+        for fold in np.unique(folds).tolist():
             train = folds != fold
-            head = _fit(features[train], profile[train], weight[train], profiles, strength)
-            scores[~train] = head.scores(features[~train])
+            parts[fold] = _fit(features[train], profile[train], weight[train], profiles, strength)
+            scores[~train] = parts[fold].scores(features[~train])
         loss = _loss(scores, profile, weight)
         if loss < best_loss:
-            best, best_loss, best_scores = strength, loss, scores
+            best, best_loss, best_scores, best_parts = strength, loss, scores, parts
     head = _fit(features, profile, weight, profiles, best)
     temperatures = np.exp(np.linspace(np.log(0.4), np.log(2.5), 64))
     temperature = float(min(temperatures, key=lambda t: _loss(best_scores / t, profile, np.ones(len(profile)))))
-    calibrated = Head(head.profiles, head.mean, head.scale, head.weights, head.intercept, temperature)
-    return calibrated, softmax(best_scores / temperature)
+    calibrated = {fold: replace(part, temperature=temperature) for fold, part in best_parts.items()}
+    return replace(head, temperature=temperature), softmax(best_scores / temperature), calibrated
 
 
 def _loss(scores: Floats, profile: NDArray[np.int64], weight: Floats) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,10 +13,14 @@ from embedcode.bundle import Bundle
 from embedcode.coder import Coder
 from embedcode.corpus import Corpus
 from embedcode.errors import InputError
+from embedcode.flips import Comparison, Flipped, Why
 from embedcode.types import Embedder
 from embedcode.values import tally
 
 BATCH_ROWS = 1000
+
+MOST_EXPLAINED = 100
+"""Ads that change profile and are told why: they are coded once more by either bundle."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class CorpusFlip:
 
     Attributes:
         sure_before, sure: Probability of the profile before and after.
+        why: None where the bundle compared with does not give it the profile that it had, and for ads beyond
+            `MOST_EXPLAINED`.
     """
 
     id: str
@@ -32,6 +38,7 @@ class CorpusFlip:
     after: str | None
     sure_before: float | None
     sure: float | None
+    why: Why | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def recode(
         return Recoded(0, (), {}, f"the corpus is not compared: {error}")
     options = corpus.manifest.get("options") or {}
     coder = Coder(bundle, embedder, min_confidence=float(options.get("min_confidence") or 0.0))
-    flips: list[CorpusFlip] = []
+    flips: list[tuple[int, CorpusFlip]] = []
     carried: Counter[str] = Counter()
     first = 0
     for batch in texts.to_batches(BATCH_ROWS):
@@ -87,15 +94,42 @@ def recode(
         was, now = (t.column("profile").to_pylist() for t in (before, coded))
         sure = [t.column("confidence").to_pylist() for t in (before, coded)]
         rows = zip(before.column("id").to_pylist(), was, now, *sure, strict=True)
-        flips += [CorpusFlip(*row) for row in rows if row[1] != row[2]]
+        flips += [(first + i, CorpusFlip(*row)) for i, row in enumerate(rows) if row[1] != row[2]]
         first += len(batch)
         progress(len(batch))
     was_carried = corpus.codes
     codes = {c: (was_carried.get(c, 0), carried[c]) for c in dict.fromkeys((*was_carried, *sorted(carried)))}
+    comparison = _comparison(base, coder) if flips else None
+    told = _explained(flips, corpus, comparison) if comparison else tuple(flip for _, flip in flips)
     coded_by = corpus.manifest.get("bundle") or {}
-    same = all(coded_by.get(k) == base.hashes.get(k) for k in ("anchors", "models"))
-    note = "" if same else "the corpus was coded by another bundle than the one compared with; changes may come from it"
-    return Recoded(len(corpus), tuple(flips), codes, note)
+    note = ""
+    if any(coded_by.get(k) != base.hashes.get(k) for k in ("anchors", "models")):
+        note = "the corpus was coded by another bundle than the one compared with; changes may come from it"
+    elif comparison and any(flip.why is None for flip in told[:MOST_EXPLAINED]):
+        note = (
+            "some ads change profile with no edit at work: what is kept of the texts may not be all that was coded; "
+            "if they have titles, keep these too (--keep title)"
+        )
+    return Recoded(len(corpus), told, codes, note)
+
+
+def _comparison(base: Bundle, after: Coder) -> Comparison | None:
+    """A comparison of two bundles; None where the embedder of the one before is not at hand."""
+    if base.embedder == after.bundle.embedder:
+        return Comparison(Coder(base, after.embedder), after)
+    return Comparison(Coder(base), after) if base.static else None
+
+
+def _explained(
+    flips: Sequence[tuple[int, CorpusFlip]], corpus: Corpus, comparison: Comparison
+) -> tuple[CorpusFlip, ...]:
+    """Ads that change profile, given with their numbers; the first of them with the reason."""
+    # An ad without confidence could not be coded.
+    coded = [(row, f) for row, f in flips if f.sure_before is not None and f.sure is not None][:MOST_EXPLAINED]
+    documents = [corpus.document(row) for row, _ in coded]
+    ads = [Flipped(d.text, d.title, f.before, f.after) for d, (_, f) in zip(documents, coded, strict=True)]
+    reasons = dict(zip((row for row, _ in coded), comparison.explain(ads), strict=True))
+    return tuple(replace(flip, why=reasons.get(row)) for row, flip in flips)
 
 
 def _carried(evidence: pa.ListArray) -> Counter[str]:

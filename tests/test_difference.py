@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import Study, small_gold_rows
+from rich.console import Console
 
+from embedcode import recode, show
+from embedcode.bootstrap import MIN_ADS
 from embedcode.build import Report
 from embedcode.building import rebuild
 from embedcode.coder import Coder
 from embedcode.corpus import Corpus
-from embedcode.difference import Difference, Edit, Figure, Scores, compare, edits
+from embedcode.difference import Difference, Edit, Figure, Scores, compare, edits, moves
 from embedcode.documents import Columns, Source
 from embedcode.errors import InputError
-from embedcode.kappa import MIN_ADS, cohen_kappa
+from embedcode.kappa import cohen_kappa
 from embedcode.recode import Recoded
 from embedcode.run import Bundled, run
 
@@ -124,10 +129,16 @@ def test_flips_tell_how_sure(study: Study) -> None:
         assert flip.sure is not None
         assert 1 / 3 <= flip.sure_before <= 1
         assert 1 / 3 <= flip.sure <= 1
-    moves = difference(report).moves
-    assert [m.mean for m in moves] == sorted((m.mean for m in moves), reverse=True)
-    assert moves[0].mean > 0
-    assert any(m.before != m.after for m in moves)
+        assert flip.margin is not None
+        assert (flip.margin.profile, flip.margin.rival) == (flip.after, flip.before)
+        assert flip.margin.before < 0 < flip.margin.after
+        assert flip.margin.features
+        assert {m.code for m in flip.codes} <= set(study.bundle().codes.codes)
+        assert any(m.before != m.after for m in flip.codes)
+    moved = difference(report).moves
+    assert [m.mean for m in moved] == sorted((m.mean for m in moved), reverse=True)
+    assert moved[0].mean > 0
+    assert any(m.before != m.after for m in moved)
 
 
 def scores(study: Study) -> Scores:
@@ -155,6 +166,23 @@ def test_f1_by_hand(study: Study) -> None:
     assert changed.change_95[1] <= 0
     assert found["kappa"].before == found["kappa"].after == 1.0
     assert found[right.codes[1]].change_95 == (0.0, 0.0)
+
+
+def test_codes_that_moved_in_a_single_ad(study: Study) -> None:
+    right = scores(study)
+    labelled = right.labelled
+    carried = labelled.labels[:, 0]
+    ad = int(labelled.ad[carried][0])
+    mine = labelled.ad == ad
+    probabilities, given = right.probabilities.copy(), right.given.copy()
+    probabilities[mine, 0] /= 2
+    given[mine, 0] = False
+    other = replace(right, probabilities=probabilities, given=given)
+    (found,) = moves(right, other, np.array([[ad, ad]]))
+    count = int(carried[mine].sum())
+    assert (found.code, found.before, found.after) == (right.codes[0], count, 0)
+    assert found.mean == pytest.approx(count / 2 / mine.sum())
+    assert moves(right, other, np.array([[ad + 1, ad + 1]])) == ()
 
 
 def test_a_code_that_only_one_of_two_builds_has(study: Study) -> None:
@@ -224,8 +252,41 @@ def test_ads_of_a_corpus_that_change(study: Study, kept: bool) -> None:
             a.profile,
             a.confidence,
         )
+    for flip in found.flips:
+        assert flip.why is not None
+        assert flip.why.margin is not None
+        assert (flip.why.margin.profile, flip.why.margin.rival) == (flip.after, flip.before)
+        b, a = changed[flip.id]
+        gained, lost = (
+            {(e.code, e.text) for e in x.codes} - {(e.code, e.text) for e in y.codes} for x, y in ((a, b), (b, a))
+        )
+        assert {(c.code, c.text) for c in flip.why.changes if c.gained} == gained
+        assert {(c.code, c.text) for c in flip.why.changes if not c.gained} == lost
     for name, counts in found.codes.items():
         assert counts == tuple(sum(name in {e.code for e in ad.codes} for ad in ads) for ads in (before, after))
+
+
+def test_the_report_tells_why(study: Study) -> None:
+    corpus = code(study)
+    edit(study)
+    study.edit("tools.csv", "LangChain,TECH4,Lang Chain,any,,,\n", "")
+    report = dry(study, corpus=corpus)
+    out = StringIO()
+    show.report(report, Console(file=out, width=200))
+    lines = out.getvalue().splitlines()
+    (first,) = (i for i, line in enumerate(lines) if line.startswith("edits of the coding book"))
+    labelled, of_corpus = lines[:first], lines[first:]
+    for part, flips in ((labelled, len(report.flips)), (of_corpus, len(recoded(report).flips))):
+        assert sum("log-odds of" in line for line in part) == flips > 0
+    assert any("segments that carry a code: " in line for line in labelled)
+    told = [" ".join(line.split()) for line in of_corpus]
+    assert "- TECH4 LangChain: 'LangChain'" in told
+    assert any(re.fullmatch(r"≈ 0.\d\d TASK4 write, test and review software \(removed\)", line) for line in told)
+    assert any(re.fullmatch(r"✗ 0.\d\d against a museum card and a quiet garden \(added\)", line) for line in told)
+    assert any(re.match(r"[+-] (TASK|SKILL)\d 0.\d\d → 0.\d\d ", line) for line in told)
+    assert any(re.match(r"[+-] (TASK|SKILL)\d 0.\d{3}, threshold 0.\d{3} → 0.\d{3} ", line) for line in told)
+    assert any(re.match(r"[+-]0.\d{3} evidence (TASK|SKILL)\d: probability in its best segment", line) for line in told)
+    assert any(re.match(r"0.\d\d → 0.\d\d \w", line) for line in told)
 
 
 def test_a_corpus_without_texts(study: Study) -> None:
@@ -243,6 +304,41 @@ def test_a_corpus_of_another_bundle_is_told(study: Study) -> None:
     edit(study)
     rebuild(study.anchors, study.index)
     assert "coded by another bundle" in recoded(dry(study, corpus=corpus)).note
+
+
+def test_no_more_ads_are_explained_than_asked_for(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = code(study)
+    edit(study)
+    all_told = recoded(dry(study, corpus=corpus)).flips
+    assert len(all_told) > 1
+    monkeypatch.setattr(recode, "MOST_EXPLAINED", 1)
+    found = recoded(dry(study, corpus=corpus))
+    assert found.flips == (all_told[0], *(replace(f, why=None) for f in all_told[1:]))
+    assert found.note == ""
+
+
+def test_titles_that_were_not_kept_are_missed(study: Study) -> None:
+    """Without their titles, ads change profile that no edit changes; while the input is there, it has them."""
+    title = "Machine learning engineer, forecasts"
+    rows = [{"id": r["id"], "text": r["text"], "title": title} for r in small_gold_rows()]
+    path = study.root / "ads.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    coded = {}
+    for keep in (("text",), ("text", "title")):
+        coded[keep] = study.root / "-".join(keep)
+        run(Source.open([str(path)], Columns(keep=keep)), coded[keep], Bundled(str(study.index)))
+
+    def flips(keep: tuple[str, ...]) -> tuple[int, str]:
+        found = recoded(dry(study, corpus=coded[keep]))
+        assert all(f.why is None for f in found.flips)
+        return len(found.flips), found.note
+
+    assert flips(("text",)) == flips(("text", "title")) == (0, "")
+    path.unlink()
+    assert flips(("text", "title")) == (0, "")
+    count, note = flips(("text",))
+    assert count > 0
+    assert "--keep title" in note
 
 
 def test_no_corpus(study: Study) -> None:

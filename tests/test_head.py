@@ -96,7 +96,7 @@ def separable(n: int = 150, profiles: int = 3) -> tuple[Floats, np.ndarray]:
 
 def test_fit_on_separable_data() -> None:
     features, profile = separable()
-    head, crossed = fit_head(features, profile, np.ones(150), np.arange(150) % 5, PROFILES)
+    head, crossed, _ = fit_head(features, profile, np.ones(150), np.arange(150) % 5, PROFILES)
     assert head.profiles == PROFILES
     assert (head.probabilities(features).argmax(axis=1) == profile).all()
     assert (crossed.argmax(axis=1) == profile).all()
@@ -113,16 +113,26 @@ def test_cross_validated_probabilities_have_not_seen_the_fold() -> None:
     folds = np.arange(150) // 3 % 5  # each fold holds every profile
     own = folds == 2
     wrong = np.where(own, (profile + 1) % 3, profile)
-    _, crossed = fit_head(features, wrong, np.ones(150), folds, PROFILES)
+    _, crossed, _ = fit_head(features, wrong, np.ones(150), folds, PROFILES)
     # The labels of the fold are wrong; a head that had seen them would waver or follow them.
     assert (crossed[own].argmax(axis=1) == profile[own]).all()
+
+
+def test_the_heads_of_the_folds_give_the_cross_validated_probabilities() -> None:
+    features, profile = separable()
+    folds = np.arange(150) // 3 % 5
+    head, crossed, parts = fit_head(features, profile, np.ones(150), folds, PROFILES)
+    assert sorted(parts) == [0, 1, 2, 3, 4]
+    for fold, part in parts.items():
+        assert part.temperature == head.temperature
+        assert part.probabilities(features[folds == fold]) == pytest.approx(crossed[folds == fold])
 
 
 def test_a_profile_that_a_fold_does_not_know() -> None:
     features, profile = separable()
     folds = np.arange(150) % 5
     folds[profile == 2] = 4  # all ads of the last profile in one fold
-    head, crossed = fit_head(features, profile, np.ones(150), folds, PROFILES)
+    head, crossed, _ = fit_head(features, profile, np.ones(150), folds, PROFILES)
     assert np.isfinite(crossed).all()
     assert crossed.sum(axis=1) == pytest.approx(np.ones(150))
     assert (crossed[profile == 2, 2] < 1e-3).all()  # no head there has met the profile
@@ -131,7 +141,7 @@ def test_a_profile_that_a_fold_does_not_know() -> None:
 
 def test_a_profile_without_ads() -> None:
     features, profile = separable(100, profiles=2)
-    head, crossed = fit_head(features, profile, np.ones(100), np.arange(100) // 2 % 5, PROFILES)
+    head, crossed, _ = fit_head(features, profile, np.ones(100), np.arange(100) // 2 % 5, PROFILES)
     p = head.probabilities(features)
     assert (p.argmax(axis=1) == profile).all()
     assert (crossed.argmax(axis=1) == profile).all()
@@ -141,7 +151,7 @@ def test_a_profile_without_ads() -> None:
 
 def test_two_profiles() -> None:
     features, profile = separable(100, profiles=2)
-    head, _ = fit_head(features, profile, np.ones(100), np.arange(100) // 2 % 5, PROFILES[:2])
+    head, _, _ = fit_head(features, profile, np.ones(100), np.arange(100) // 2 % 5, PROFILES[:2])
     scores = head.scores(features)
     assert head.weights[0] == pytest.approx(-head.weights[1])
     assert (scores.argmax(axis=1) == profile).all()
@@ -153,7 +163,7 @@ def test_weights_of_ads_count() -> None:
     mislabelled[:30] = (profile[:30] + 1) % 3
     weight = np.ones(150)
     weight[:30] = 1e-6
-    head, _ = fit_head(features, mislabelled, weight, np.arange(150) // 3 % 5, PROFILES)
+    head, _, _ = fit_head(features, mislabelled, weight, np.arange(150) // 3 % 5, PROFILES)
     assert (head.probabilities(features).argmax(axis=1) == profile).all()
-    heavy, _ = fit_head(features, mislabelled, 1 / weight, np.arange(150) // 3 % 5, PROFILES)
+    heavy, _, _ = fit_head(features, mislabelled, 1 / weight, np.arange(150) // 3 % 5, PROFILES)
     assert (heavy.probabilities(features[:30]).argmax(axis=1) == mislabelled[:30]).all()
