@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,11 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from embedcode.coded import CodedAd, coded_ads, coded_schema
+from embedcode.coded import EVIDENCE, CodedAd, coded_ads, coded_schema
+from embedcode.coded_files import coded_files
 from embedcode.documents import Columns, Source
 from embedcode.errors import InputError
 from embedcode.folder import JOURNAL, MANIFEST, file_hash, parts, read_json
-from embedcode.tables import coded_files
 from embedcode.values import tally
 
 Rows = NDArray[np.int64]
@@ -197,20 +198,25 @@ class Corpus:
 
     @cached_property
     def texts(self) -> pa.Table:
-        """Columns `text` and `title` of all ads: kept columns, or else those of the input, if it is still the same.
+        """Columns `text` and `title` of all ads: kept columns, or those of the input, if it is still the same.
+
+        Where the text was kept and no title, the input is asked first, since the ads may have had titles.
 
         Raises:
             InputError: There are no texts: none was kept, and the input is gone, has changed or was standard input.
         """
         journal = read_json(self.folder / JOURNAL)
         options: dict[str, Any] = dict(journal.get("options of the input") or {})
-        kept = pq.read_schema(self._files[0]).names
+        kept = set(pq.read_schema(self._files[0]).names) - set(_CODED.names)
         text, title = options.get("text") or "text", options.get("title") or "title"
-        if text in kept and text not in _CODED.names:
-            table = pa.concat_tables(_read(f, [n for n in (text, title) if n in kept]) for f in self._files)
-            titles = table[title] if title in kept else pa.chunked_array([pa.nulls(len(table), pa.string())])
-            return pa.table({"text": table[text].cast(pa.string()), "title": titles.cast(pa.string())}).combine_chunks()
-        return self._input(options)
+        if text not in kept:
+            return self._input(options)
+        if title not in kept:
+            with contextlib.suppress(InputError):
+                return self._input(options)
+        table = pa.concat_tables(_read(f, [n for n in (text, title) if n in kept]) for f in self._files)
+        titles = table[title] if title in kept else pa.chunked_array([pa.nulls(len(table), pa.string())])
+        return pa.table({"text": table[text].cast(pa.string()), "title": titles.cast(pa.string())}).combine_chunks()
 
     def _input(self, options: dict[str, Any]) -> pa.Table:
         files = self.manifest.get("input") or []
@@ -265,7 +271,15 @@ def _read(file: Path, columns: list[str] | None = None) -> pa.Table:
         raise InputError(f"{file} cannot be read: {error}. Give the `embedcode classify` command again.") from error
     if columns is None and (lacking := [n for n in (*_LIGHT, "codes") if n not in table.column_names]):
         raise InputError(f"{file} has no column {', '.join(lacking)}; expected coded ads of this version. Code anew.")
+    if columns is None and not _is_evidence(table.schema.field("codes").type):
+        raise InputError(
+            f"{file} holds other evidence in the column codes than this version writes. Code the ads anew."
+        )
     return table
+
+
+def _is_evidence(type: pa.DataType) -> bool:
+    return bool(pa.types.is_list(type) and type.value_type == EVIDENCE)
 
 
 def _by_value(column: pa.Array, row: Rows) -> list[tuple[str, Rows]]:

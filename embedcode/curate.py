@@ -12,6 +12,7 @@ from embedcode.bundle import load_bundle
 from embedcode.embedder import StaticEmbedder
 from embedcode.errors import BookError, BundleError, ModelError
 from embedcode.findings import NEAR, Findings, anchor_vectors, find, usage_in
+from embedcode.folder import sole_writer
 from embedcode.markup import mask
 from embedcode.paths import find_index
 from embedcode.proposals import LEAST, Proposer
@@ -164,11 +165,14 @@ def add(folder: Path, code: str, phrase: str, facet: str | None, language: str, 
         What was added where.
 
     Raises:
-        BookError: The code, facet or phrase is not sound; nothing is then changed.
+        BookError: The code, facet or phrase is not sound, or another is editing the book; nothing is then changed.
     """
-    book, _ = inspect_book(folder)
-    name, row = row_for(book, code, phrase, facet, language, note)
-    add_row(folder, name, row)
+    with sole_writer(folder, "embedcode anchors add") as refusal:
+        if refusal:
+            raise BookError(f"Not added: {refusal}")
+        book, _ = inspect_book(folder)
+        name, row = row_for(book, code, phrase, facet, language, note)
+        add_row(folder, name, row)
     return f"added to {name}: {phrase} ({code}, {row[1]}, {language})"
 
 

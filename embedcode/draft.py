@@ -6,14 +6,16 @@ undone too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from embedcode.book import book_hash, inspect_book, with_row, without_row
 from embedcode.curate import file_of, row_for
 from embedcode.errors import BookError
-from embedcode.folder import write_whole
+from embedcode.folder import sole_writer, write_whole
+from embedcode.paths import is_shipped, shipped
 from embedcode.types import Anchor, CodingBook
 
 
@@ -28,6 +30,39 @@ class Step:
 
     told: str
     contents: Mapping[str, bytes]
+
+
+@contextmanager
+def editable(folder: Path, index: Path, who: str) -> Iterator[str]:
+    """Hold a coding book, so that nobody else edits it meanwhile.
+
+    Args:
+        folder: The coding book's folder.
+        index: Folder of the bundle that is to be built from it.
+        who: What others are told that edits it.
+
+    Yields:
+        Why it is not to be edited here; empty where it is.
+    """
+    ours = shipped().resolve()
+    if is_shipped(folder):
+        yield (
+            "the coding book of the package is not to be edited. Copy it, embedcode anchors copy my-study/anchors, and "
+            f"{_with_a_bundle(Path('my-study/anchors'))}"
+        )
+    elif index.resolve().is_relative_to(ours / "indexes") and folder.resolve() != ours / "anchors":
+        yield f"the bundle {index} comes with embedcode, not from {folder}. To edit, {_with_a_bundle(folder)}"
+    else:
+        with sole_writer(folder, who) as refusal:
+            yield refusal
+
+
+def _with_a_bundle(folder: Path) -> str:
+    own = folder.parent / "indexes" / "mine"
+    return (
+        f"build a bundle from it and start the workbench on both: embedcode build --anchors {folder} -o {own}, "
+        f"embedcode serve --anchors {folder} --index {own}."
+    )
 
 
 class Draft:
@@ -47,14 +82,9 @@ class Draft:
         """
         self.folder = folder
         self.steps: list[Step] = []
-        self._written: list[dict[str, bytes]] = []  # what files held before
+        self._written: list[tuple[dict[str, bytes], list[Step]]] = []  # what files held before, and the edits
         self._begun = book_hash(folder)
         self.book = self._read()
-
-    @property
-    def can_unwrite(self) -> bool:
-        """Whether there is something written that can be taken back."""
-        return bool(self._written)
 
     def add(self, code: str, phrase: str, facet: str | None, language: str, note: str = "") -> None:
         """Stage an anchor more.
@@ -116,13 +146,16 @@ class Draft:
         self._check_unchanged()
         before = {name: (self.folder / name).read_bytes() for name in self._contents}
         self._put(self._contents, before)
-        self.steps.clear()
+        self._written.append((before, self.steps))
+        self.steps = []
         self._begun = book_hash(self.folder)
-        self._written.append(before)
         self.book = self._read()
 
-    def unwrite(self) -> None:
+    def unwrite(self, *, restage: bool = False) -> None:
         """Put back what the files held before they were last written.
+
+        Args:
+            restage: Whether the edits are staged again.
 
         Raises:
             BookError: Nothing was written, edits are staged, or the files were changed since.
@@ -130,10 +163,11 @@ class Draft:
         if not self._written or self.steps:
             raise BookError("Nothing can be taken back: expected edits that were written, and none staged since.")
         self._check_unchanged()
-        before = self._written[-1]
+        before, steps = self._written[-1]
         now = {name: (self.folder / name).read_bytes() for name in before}
         self._put(before, now)
         self._written.pop()
+        self.steps = steps if restage else []
         self._begun = book_hash(self.folder)
         self.book = self._read()
 

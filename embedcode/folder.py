@@ -1,4 +1,4 @@
-"""The folder of a run: what may lie in it, who may write to it, and how a file in it comes to be.
+"""The folder of a run or a coding book: what may lie in it, who may write to it, how a file in it comes to be.
 
 A file is written under a temporary name, flushed to the disk and renamed, so that a name stands for a whole file,
 whenever the process or the machine stops.
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -25,10 +26,16 @@ JOURNAL = "journal.json"
 """What the run was asked to do, so that only the same run goes on where it stopped."""
 
 LOCK = ".lock"
+HOLDER = ".lock.json"
+"""Who holds the lock of a folder, for messages."""
+
 TEMPORARY = ".tmp"
 
 PATIENCE = 5.0
 """Seconds to wait for a run that is just ending, such as the workers of one that was killed."""
+
+PATIENCE_TO_EDIT = 2.0
+"""Seconds to wait for an edit that is just being written."""
 
 
 def part_name(number: int) -> str:
@@ -125,6 +132,40 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextlib.contextmanager
+def sole_writer(folder: Path, who: str) -> Iterator[str]:
+    """Be the only one that writes to a folder, if that can be; the lock ends with the process, however that ends.
+
+    Args:
+        folder: The folder.
+        who: What others are told that writes to it.
+
+    Yields:
+        Why it cannot be; empty where it is.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=PATIENCE_TO_EDIT)
+    except Timeout:
+        other = read_json(folder / HOLDER)
+        name = other.get("who") or "another embedcode"
+        place = f" (process {other['process']} on {other['machine']})" if {"process", "machine"} <= other.keys() else ""
+        yield f"{folder} is being edited by {name}{place}. Make the edit there, or end that first and try again."
+        return
+    except OSError as error:
+        yield f"{folder} cannot be written to ({error.strerror or error}). Check the permissions, or work on a copy."
+        return
+    try:
+        with contextlib.suppress(OSError):
+            write_json(folder / HOLDER, {"who": who, "process": os.getpid(), "machine": platform.node()})
+        yield ""
+    finally:
+        (folder / HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of ours; empty where there is none."""
     with contextlib.suppress(OSError, ValueError):
@@ -145,9 +186,13 @@ def write_whole(path: Path, data: bytes | pa.Buffer) -> None:
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write under a temporary name; it is flushed to the disk and renamed where the block ends well."""
-    temporary = path.with_name(path.name + TEMPORARY)
+def whole(path: Path, tag: str = "") -> Iterator[IO[bytes]]:
+    """A file to write under a temporary name; it is flushed to the disk and renamed where the block ends well.
+
+    Args:
+        tag: Goes into the temporary name, where others may write the same file at the same time.
+    """
+    temporary = path.with_name(path.name + tag + TEMPORARY)
     try:
         with temporary.open("wb") as out:
             yield out
@@ -158,6 +203,50 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
     except BaseException:  # Ctrl-C among them
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_output(output: Path, coded: Path, force: bool) -> None:
+    """Check that a file may be written.
+
+    Raises:
+        OutputError: It lies among the coded ads, is no file, or is there already and `force` is not given.
+    """
+    if output.resolve().parent == coded.resolve() or output.resolve() == coded.resolve():
+        raise OutputError(
+            f"{output} lies among the coded ads; expected a file elsewhere, since a run goes on only in a folder of "
+            "its own. Name another."
+        )
+    check_file(output, force)
+
+
+def check_file(output: Path, force: bool) -> None:
+    """Check that a file may be written, before the work is done.
+
+    Raises:
+        OutputError: It is no file, or is there already and `force` is not given.
+    """
+    if output.exists() and not output.is_file():
+        raise OutputError(f"{output} is no file; expected one to write. Name another.")
+    if output.exists() and not force:
+        raise OutputError(f"{output} exists already. Replace it with --force, or name another file.")
+
+
+@contextlib.contextmanager
+def output_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that a command was asked for: `whole`, its folder made where there is none.
+
+    Raises:
+        OutputError: It cannot be written; what was there is unchanged.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as out:
+            yield out
+    except OSError as error:
+        raise OutputError(
+            f"Cannot write {path}: {error.strerror or error}. What was there is unchanged. Make room, or name another "
+            "file."
+        ) from error
 
 
 def _flush_folder(folder: Path) -> None:

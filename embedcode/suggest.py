@@ -4,12 +4,15 @@ A line (the same words in any ad) is open where the code that is likeliest for i
 lines that resemble each other make a cluster, the weightiest first (Butina 1999, https://doi.org/10.1021/ci9803381).
 A line weighs more the more ads hold it, the nearer it is to the threshold and the farther from every anchor. The
 cluster's phrase covers what resembles it, as it would once it is an anchor, and the rest is clustered further.
+A heading names what follows and says nothing by itself, so it can stand for boilerplate only; and a cluster is
+suggested only where most of it stands for one code.
 Similarities are products of whole numbers: the same ads and bundle give the same suggestions.
 """
 
 from __future__ import annotations
 
 import heapq
+import re
 import shlex
 from array import array
 from collections import Counter
@@ -56,6 +59,9 @@ ALIKE = 0.8
 COVERED = 0.72
 """Similarity to a suggested phrase from which lines are not suggested once more."""
 
+MOST = 0.5
+"""Share of a cluster's weight from which it stands for one code; those that say too little are near several."""
+
 CLEAR, GENERAL = 2 / 3, "general"
 """Share of a cluster's lines that must be nearest to one kind of work, which reaches the profile; else this facet."""
 
@@ -67,6 +73,8 @@ REMEMBERED_ADS = 64
 
 _BLOCK = 1024
 _GRAIN = 1000  # weights are whole numbers, so that their sums are exact
+_WORD = re.compile(r"[^\W\d_]+")
+_MINOR = 3  # letters of words that title case leaves small: and, of, van
 _EDGES = " \t.;:,-–—•*·#>|"
 
 
@@ -185,6 +193,7 @@ class Line:
         text: As the first ad has it.
         number: Its hash.
         row: Its row in the arrays of `Lines`.
+        heading: Whether it is a heading there, by its form.
         count: Ads that hold it.
         ads: Hashes of the first of them.
     """
@@ -192,6 +201,7 @@ class Line:
     text: str
     number: int
     row: int
+    heading: bool
     count: int = 0
     ads: array[int] = field(default_factory=lambda: array("Q"))
 
@@ -258,7 +268,7 @@ class Lines:
             if title or len(text) > LONGEST or text.count(" ") < MIN_WORDS - 1:
                 continue
             key = text.lower()
-            line = self.held.get(key) or self._hold(key, text, found.vectors[segment])
+            line = self.held.get(key) or self._hold(key, text, is_heading(raw), found.vectors[segment])
             if line is not None and line.counts(ads[ad]):
                 rows.append(line.row)
                 segments.append(segment)
@@ -267,12 +277,12 @@ class Lines:
         if len(self.held) > self._most + self._most // 4:
             self.prune()
 
-    def _hold(self, key: str, text: str, vector: NDArray[np.int8]) -> Line | None:
+    def _hold(self, key: str, text: str, heading: bool, vector: NDArray[np.int8]) -> Line | None:
         """A new line, unless its hash is too high."""
         number = text_hash(key)
         if number >= self._end:
             return None
-        line = self.held[key] = Line(text, number, len(self.held))
+        line = self.held[key] = Line(text, number, len(self.held), heading)
         if line.row == len(self.sums):
             self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)])
             self.sums = np.concatenate([self.sums, np.zeros_like(self.sums)])
@@ -299,7 +309,8 @@ class _Open:
     """Open lines, the weightiest first.
 
     Attributes:
-        found: How many there are; those beyond `MAX_CLUSTERED` are left out.
+        found: How many there are. Of those that differ in numbers and signs only, the weightiest stands for all; those
+            beyond `MAX_CLUSTERED` are left out.
         lines: The lines.
         vectors: Theirs, shape (n, dimension).
         probabilities: Of each code, the mean over the ads, shape (n, n_codes).
@@ -338,18 +349,18 @@ def _open(coder: Coder, lines: Lines, code: str | None) -> _Open:
     weight = np.rint(_GRAIN * unsure[rows] * new * np.log2(1 + count[rows])).astype(np.int64)
     negative = np.flatnonzero([a.code == NEGATIVE for a in book.anchors])
     vote = np.where(np.isin(anchor, negative), -1, best[rows])
-    keep = weight > 0
+    keep = (weight > 0) & ((vote == -1) | ~np.array([held[row].heading for row in rows], dtype=np.bool_))
     if code is not None:
         keep &= vote == (-1 if code == NEGATIVE else codes.index(code))
     known = {tuple(find_words(a.phrase)) for a in book.anchors}
-    chosen = []
-    for i in np.flatnonzero(keep).tolist():
+    wording: dict[tuple[str, ...], int] = {}  # to its weightiest line
+    found = 0
+    for i in sorted(np.flatnonzero(keep).tolist(), key=lambda i: (-weight[i], held[rows[i]].number)):
         words = tuple(find_words(held[rows[i]].text))
         if len(words) >= MIN_WORDS and words not in known:
-            chosen.append(i)
-    found = len(chosen)
-    chosen.sort(key=lambda i: (-weight[i], held[rows[i]].number))
-    pick = np.array(chosen[:MAX_CLUSTERED], dtype=np.int64)
+            wording.setdefault(tuple(w for w in words if not w[0].isdigit()), i)
+            found += 1
+    pick = np.array(list(wording.values())[:MAX_CLUSTERED], dtype=np.int64)
     rows = rows[pick]
     return _Open(
         found=found,
@@ -394,6 +405,9 @@ def _clusters(lines: _Open, limit: int, min_ads: int) -> Iterator[tuple[NDArray[
             weight[i] = 0
             continue
         phrases = _phrases(lines, members, weight[members])
+        if not len(phrases):
+            weight[i] = 0
+            continue
         yield members, phrases
         limit -= 1
         weight[members] = 0
@@ -407,11 +421,16 @@ def _ads(lines: _Open, members: NDArray[np.int64]) -> int:
 
 
 def _phrases(lines: _Open, members: NDArray[np.int64], weight: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The lines of a cluster that stand for what most of it stands for, short ones first, then by their place."""
+    """The lines of a cluster that stand for what most of it stands for, short ones first, then by their place.
+
+    None where it stands for nothing in particular.
+    """
     votes = Counter[int]()
     for i, w in zip(members, weight, strict=True):
         votes[int(lines.vote[i])] += int(w)
-    (vote, _), *_ = votes.most_common(1)
+    (vote, agree), *_ = votes.most_common(1)
+    if agree < MOST * votes.total():
+        return members[:0]
     wide = lines.vectors[members].astype(np.int64)
     near = wide @ (weight @ wide)  # similarity to the centre
     mine = np.flatnonzero(lines.vote[members] == vote)
@@ -454,6 +473,12 @@ def _suggestion(coder: Coder, lines: _Open, members: NDArray[np.int64], phrases:
         nearest=NearAnchor(near.code, near.facet, near.phrase, near.id, round(float(lines.similarity[first]), 4)),
         examples=tuple(lines.lines[i].text for i in others[:EXAMPLES]),
     )
+
+
+def is_heading(text: str) -> bool:
+    """Whether a line is a heading by its form: a colon ends it, or its words begin with capitals, short ones aside."""
+    words = [w for w in _WORD.findall(text) if len(w) > _MINOR]
+    return text.rstrip().endswith(":") or (bool(words) and all(w[0].isupper() for w in words))
 
 
 def _language(texts: Sequence[str]) -> str:

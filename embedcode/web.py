@@ -140,6 +140,7 @@ class _Views:
         self._templates.filters["percent"] = lambda x: "–" if x is None else f"{x:.0%}"
         self._templates.filters["figure"] = lambda x: "–" if x is None else f"{x:.3f}"
         self._templates.filters["change"] = _change
+        self._templates.filters["signed"] = lambda x: f"{round(x, 3) + 0.0:+.3f}"  # no -0.000
         self._templates.globals.update(group=_group, code_names=self._codes, has_corpus=corpus is not None, bench=bench)
 
     async def start(self, request: Request) -> Response:
@@ -180,13 +181,11 @@ class _Views:
         return await run_in_threadpool(self._ad_page, self._corpus, row)
 
     def _ad_page(self, corpus: Corpus, row: int) -> Response:
-        (coded,) = corpus.coded([row])
+        id, error = (corpus.ads[name][row].as_py() for name in ("id", "error"))
         document = corpus.document(row)
-        if coded.error is not None:
-            return self._page(
-                "error.html", message=f"This ad could not be coded: {coded.error}.", id=coded.id, text=document.text
-            )
-        return self._explained(document.text, document.title, id=coded.id, row=row, last=len(corpus) - 1)
+        if error is not None:
+            return self._page("error.html", message=f"This ad could not be coded: {error}.", id=id, text=document.text)
+        return self._explained(document.text, document.title, id=id, row=row, last=len(corpus) - 1)
 
     async def paste(self, request: Request) -> Response:
         if request.method == "GET":

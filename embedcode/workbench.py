@@ -21,7 +21,6 @@ from embedcode.draft import Draft
 from embedcode.errors import BookError, EmbedcodeError
 from embedcode.findings import anchor_vectors, purity, rivals, usage_in
 from embedcode.labelled import Labelled
-from embedcode.paths import is_shipped
 from embedcode.types import NEGATIVE, Anchor, CodingBook
 
 
@@ -82,10 +81,13 @@ class Workbench:
     Attributes:
         coder: The coder in use.
         corpus: The corpus, if there is one.
+        closed: Why the anchors are not to be edited here; empty where they are.
         trial: The last bundle on trial, if there was one.
     """
 
-    def __init__(self, load: Callable[[], Coder], anchors: Path, index: Path, corpus: Corpus | None = None) -> None:
+    def __init__(
+        self, load: Callable[[], Coder], anchors: Path, index: Path, corpus: Corpus | None = None, closed: str = ""
+    ) -> None:
         """Open a workbench.
 
         Args:
@@ -93,12 +95,14 @@ class Workbench:
             anchors: Folder of the coding book.
             index: Folder of the bundle that is built from it.
             corpus: The corpus to look through.
+            closed: Why the anchors are not to be edited here, as `draft.editable` says.
 
         Raises:
             EmbedcodeError: The coder cannot be loaded, or the coding book is not sound.
         """
         self.coder = load()
         self.corpus = corpus
+        self.closed = closed
         self.trial: Trial | None = None
         self._load = load
         self._index = index
@@ -117,17 +121,13 @@ class Workbench:
         """The draft, to stage something in it.
 
         Raises:
-            BookError: A bundle is being built from it, or it belongs to the package.
+            BookError: The anchors are not to be edited here, or a bundle is being built from them.
         """
         with self._lock:
             if self.trial and self.trial.running:
                 raise BookError("A bundle is being built from the anchors. Wait until it is done.")
-            if is_shipped(self._draft.folder):
-                raise BookError(
-                    "The coding book of the package is not to be edited. Copy it and start the workbench there: "
-                    "embedcode anchors copy my-study/anchors, embedcode build --anchors my-study/anchors -o "
-                    "my-study/indexes/mine, embedcode serve --anchors my-study/anchors --index my-study/indexes/mine."
-                )
+            if self.closed:
+                raise BookError(self.closed)
             yield self._draft
             self.trial = None  # it says nothing of the draft any more
 
@@ -172,7 +172,8 @@ class Workbench:
         """Write the draft to the files and replace the bundle in use.
 
         Raises:
-            EmbedcodeError: There is no bundle on trial, or one cannot be written; all is then as it was.
+            EmbedcodeError: There is no bundle on trial, or one cannot be written; all is then as it was, the edits
+                staged.
         """
         with self._lock:
             trial = self.trial
@@ -182,8 +183,8 @@ class Workbench:
             try:
                 rebuild(self._draft.folder, self._index)
                 self.coder = self._load()
-            except EmbedcodeError:
-                self._draft.unwrite()
+            except BaseException:
+                self._draft.unwrite(restage=True)
                 raise
             trial.kept = True
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ads import gold_rows
+from serving import served
 
 pytestmark = pytest.mark.browser
 
@@ -45,35 +42,11 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pq.write_table(pa.Table.from_pylist(ads), folder / "ads.parquet")
     classify = [EMBEDCODE, "classify", "ads.parquet", "-o", "coded"]
     subprocess.run(classify, cwd=folder, check=True, capture_output=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     # A coding book and a bundle of its own, since these are edited.
     subprocess.run([EMBEDCODE, "anchors", "copy", "anchors"], cwd=folder, check=True, capture_output=True)
     subprocess.run([EMBEDCODE, "build"], cwd=folder, check=True, capture_output=True)
-    server = subprocess.Popen([EMBEDCODE, "serve", "coded", "--port", str(port)], cwd=folder)
-    found = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(f"{found}/paste").close()
-                break
-            except OSError:
-                time.sleep(0.1)
+    with served(EMBEDCODE, "serve", "coded", cwd=folder) as found:
         yield found
-    finally:
-        server.terminate()
-        server.wait()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture
@@ -182,6 +155,34 @@ def test_a_segment_becomes_an_anchor_and_is_rolled_back(page: Any) -> None:
     assert page.get_by_role("status").inner_text().startswith("0 of")
 
 
+def test_a_rebuild_goes_on_without_its_browser(browser: Any, address: str) -> None:
+    """Closed while it is building; what it found is there on return."""
+    context = browser.new_context(base_url=address)
+    page = context.new_page()
+    page.goto("/anchors?words=dashboards")
+    page.get_by_role("link", name="Edit").first.click()
+    page.get_by_role("button", name="Stage removal").click()
+    page.get_by_role("button", name="Rebuild and compare").click()
+    page.get_by_text("Building").wait_for()
+    context.close()
+    context = browser.new_context(base_url=address)
+    page = context.new_page()
+    page.goto("/rebuild")
+    page.get_by_text("On trial: nothing is written yet.").wait_for(timeout=60_000)
+    assert "kappa" in page.locator("table.figures").inner_text()
+    page.get_by_role("button", name="Drop the trial").click()
+    page.get_by_role("button", name="Undo the last").click()
+    context.close()
+
+
+def test_on_a_phone_each_figure_of_an_anchor_is_named(page: Any) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/anchors?code=TASK3")
+    cells = page.locator("table.ads tbody tr").first.locator("td[data-label]")
+    named = cells.evaluate_all("all => all.map(c => getComputedStyle(c, '::before').content)")
+    assert named == ['"Wins: "', '"Right on labelled ads: "', '"Nearest of its code: "', '"Nearest rival: "']
+
+
 def test_ten_ads_are_reviewed_by_keyboard(page: Any) -> None:
     page.goto("/review")
     page.get_by_label("Your name").fill("keys")
@@ -189,7 +190,7 @@ def test_ten_ads_are_reviewed_by_keyboard(page: Any) -> None:
     page.keyboard.press("Enter")
     for number in range(10):
         page.get_by_role("heading", name=f"Ad {number + 1} of 10").wait_for()
-        page.wait_for_function("document.activeElement.matches('fieldset.piece')")
+        page.locator("fieldset.piece:focus").wait_for()
         assert page.locator("input:checked").count() == 0
         page.keyboard.press("j")
         page.keyboard.press("3")

@@ -13,7 +13,7 @@ from ads import gold_rows
 from conftest import Study
 
 from embedcode.coded import coded_ads
-from embedcode.corpus import NAME, Corpus, Filter
+from embedcode.corpus import NAME, Corpus, Document, Filter
 from embedcode.documents import Columns, Source
 from embedcode.errors import InputError
 from embedcode.folder import MANIFEST
@@ -97,6 +97,13 @@ def test_kept_texts_need_no_input(built_study: Study, tmp_path: Path) -> None:
     assert corpus.document(2).text == TEXTS[2]
 
 
+def test_titles_that_were_not_kept_come_from_the_input(built_study: Study, tmp_path: Path) -> None:
+    folder = code(built_study, tmp_path, keep=("text",))
+    assert Corpus(folder).document(1) == Document(TEXTS[1], "Zebra keeper")
+    (tmp_path / "ads.parquet").unlink()
+    assert Corpus(folder).document(1) == Document(TEXTS[1], None)
+
+
 def test_an_input_that_is_gone_or_changed(built_study: Study, tmp_path: Path) -> None:
     folder = code(built_study, tmp_path)
     ads = tmp_path / "ads.parquet"
@@ -128,6 +135,13 @@ def test_folders_that_are_no_corpus(folder: Path, tmp_path: Path) -> None:
     table = pq.read_table(other / "part-00000.parquet").drop_columns(["codes"])
     pq.write_table(table, other / "part-00000.parquet")
     with pytest.raises(InputError, match="has no column codes"):
+        Corpus(other)
+    table = pq.read_table(folder / "part-00000.parquet")
+    spans = table["codes"].combine_chunks()
+    less = pa.StructArray.from_arrays([spans.values.field(n) for n in ("code", "start")], ["code", "start"])
+    older = pa.ListArray.from_arrays(spans.offsets, less)
+    pq.write_table(table.set_column(table.column_names.index("codes"), "codes", older), other / "part-00000.parquet")
+    with pytest.raises(InputError, match="holds other evidence in the column codes than this version writes"):
         Corpus(other)
     (other / "part-00000.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match="cannot be read"):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Study
 
 from embedcode import draft as drafting
+from embedcode import folder as folders
 from embedcode.book import read_book
-from embedcode.draft import Draft
+from embedcode.curate import add
+from embedcode.draft import Draft, editable
 from embedcode.errors import BookError
+from embedcode.paths import shipped
 from embedcode.types import NEGATIVE
 
 
@@ -46,7 +53,6 @@ def test_nothing_is_written_before_it_is_written(study: Study) -> None:
     assert changed == {"phrases/TASK3.csv", "phrases/TASK4.csv"}
     draft.unwrite()
     assert contents(study.anchors) == before
-    assert not draft.can_unwrite
 
 
 def test_undoing_step_by_step(study: Study) -> None:
@@ -146,3 +152,108 @@ def test_a_copy_to_build_from(study: Study, tmp_path: Path) -> None:
     draft.copy_to(tmp_path / "copy")
     assert read_book(tmp_path / "copy") == draft.book
     shutil.rmtree(tmp_path / "copy")
+
+
+def test_a_draft_that_is_staged_again(study: Study) -> None:
+    draft = Draft(study.anchors)
+    draft.add("TASK3", "distil a small model", None, "en")
+    book, before = draft.book, contents(study.anchors)
+    draft.write()
+    draft.unwrite(restage=True)
+    assert ([s.told[:3] for s in draft.steps], draft.book, contents(study.anchors)) == (["add"], book, before)
+    draft.undo()
+    assert draft.book == Draft(study.anchors).book
+
+
+# One writer at a time
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from embedcode.draft import editable
+with editable(Path(sys.argv[1]), Path(sys.argv[2]), "a workbench at some address") as refusal:
+    print(refusal or "held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "PATIENCE_TO_EDIT", 0.05)
+
+
+@contextlib.contextmanager
+def held(study: Study) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds a coding book."""
+    command = [sys.executable, "-c", HOLD, str(study.anchors), str(study.index)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout and other.stdout.readline() == "held\n"
+            yield other
+        finally:
+            other.kill()
+
+
+def test_another_is_told_who_edits_a_book(study: Study, impatient: None) -> None:
+    before = contents(study.anchors)
+    with held(study) as other:
+        with editable(study.anchors, study.index, "me") as refusal:
+            assert f"is being edited by a workbench at some address (process {other.pid} on " in refusal
+            assert "end that first and try again" in refusal
+        with pytest.raises(BookError, match="Not added: .* is being edited by a workbench at some address"):
+            add(study.anchors, "TASK3", "distil a small model", None, "en", "")
+        assert contents(study.anchors) == before
+        (study.anchors / folders.HOLDER).write_text("{")
+        with editable(study.anchors, study.index, "me") as refusal:
+            assert "is being edited by another embedcode. " in refusal
+
+
+def test_a_killed_workbench_holds_nothing(study: Study, impatient: None) -> None:
+    with held(study) as other:
+        other.kill()
+        other.wait()
+        assert (study.anchors / folders.HOLDER).is_file()
+        with editable(study.anchors, study.index, "me") as refusal:
+            assert refusal == ""
+        assert not (study.anchors / folders.HOLDER).exists()
+        assert "added" in add(study.anchors, "TASK3", "distil a small model", None, "en", "")
+
+
+def test_a_book_that_cannot_be_written_to(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = contents(study.anchors)
+    opened = os.open
+
+    def refuse(path: str | Path, flags: int, *more: int, **options: int) -> int:
+        if str(path).startswith(str(study.anchors)) and flags & (os.O_WRONLY | os.O_RDWR):
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with editable(study.anchors, study.index, "me") as refusal:
+        assert "cannot be written to (Permission denied). Check the permissions, or work on a copy" in refusal
+    with pytest.raises(BookError, match="Not added: .* cannot be written to"):
+        add(study.anchors, "TASK3", "distil a small model", None, "en", "")
+    assert contents(study.anchors) == before
+
+
+def test_the_book_of_the_package_is_not_edited(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drafting, "is_shipped", lambda folder: folder == study.anchors)
+    with editable(study.anchors, study.index, "me") as refusal:
+        assert "embedcode anchors copy my-study/anchors" in refusal
+        assert not (study.anchors / folders.HOLDER).exists()
+
+
+def test_the_bundle_of_the_package_is_not_built_from_another_book(study: Study) -> None:
+    with editable(study.anchors, shipped() / "indexes" / "default", "me") as refusal:
+        own = study.root / "indexes" / "mine"
+        assert f"embedcode build --anchors {study.anchors} -o {own}, embedcode serve" in refusal
+        assert not (study.anchors / folders.HOLDER).exists()
+
+
+def test_additions_at_the_same_moment_are_all_kept(study: Study) -> None:
+    words = ("one", "two", "three", "four")
+    command = [Path(sys.executable).parent / "embedcode", "anchors", "add", "TASK4", "--anchors", study.anchors]
+    added = [subprocess.Popen([*command, f"build thing {w}"], stdout=subprocess.DEVNULL) for w in words]
+    assert [p.wait() for p in added] == [0] * 4
+    assert {f"build thing {w}" for w in words} <= set(phrases(Draft(study.anchors), "TASK4"))

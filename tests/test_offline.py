@@ -7,12 +7,8 @@ import json
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +19,7 @@ import pytest
 import typer
 from ads import gold_rows
 from conftest import Study
+from serving import page, served
 
 import embedcode
 from embedcode import cli
@@ -124,9 +121,13 @@ def test_the_watch_sees_every_attempt_of_every_process(watch: Path, tmp_path: Pa
 
 COMMANDS = {
     "classify": "classify ads.parquet -o coded --workers 2 --rows-per-part 5 --keep sector",
+    "dedupe": "dedupe ads.parquet -o clusters.parquet --index seen.npz",
     "explain": "explain ads.parquet --id ad-1",
     "evaluate": "evaluate coded same.parquet",
-    "export": "export coded -o coded.csv --evidence",
+    "prevalence": "prevalence coded same.parquet --by sector --random-sample",
+    "export": "export coded -o coded.qdpx",
+    "import": "import coded.qdpx coded -o labelled.parquet --all",
+    "report": "report coded -o report.html --by sector --gold same.parquet",
     "anchors check": "anchors check",
     "anchors list": "anchors list TASK3",
     "anchors suggest": "anchors suggest ads.parquet --min-ads 1",
@@ -181,30 +182,14 @@ def test_no_command_connects_to_anything(watch: Path, place: Path) -> None:
 
 def test_the_workbench_listens_and_never_calls(watch: Path, place: Path) -> None:
     watched(watch, BIN / "embedcode", "classify", "ads.parquet", "-o", "served", cwd=place)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    tried = watch / "tried"
-    variables = os.environ | {"PYTHONPATH": str(watch), "WATCHED": str(tried), "WATCHING": str(watch / "processes")}
-    command = [BIN / "embedcode", "serve", "served", "--port", str(port)]
-    with subprocess.Popen(command, cwd=place, env=variables, stdout=subprocess.DEVNULL) as server:
-        try:
-            for path in ("corpus", "ad/0", "review"):
-                assert b"embedcode" in page(f"http://127.0.0.1:{port}/{path}")
-        finally:
-            server.terminate()
+    tried, processes = watch / "tried", watch / "processes"
+    before = len(list(processes.iterdir()))
+    variables = {"PYTHONPATH": str(watch), "WATCHED": str(tried), "WATCHING": str(processes)}
+    with served(BIN / "embedcode", "serve", "served", cwd=place, **variables) as address:
+        for path in ("corpus", "ad/0", "review"):
+            assert "embedcode" in page(f"{address}/{path}")
     assert not tried.exists()
-
-
-def page(address: str) -> bytes:
-    """A page of a server that may still be starting."""
-    for _ in range(200):
-        try:
-            with urllib.request.urlopen(address) as found:
-                return bytes(found.read())
-        except urllib.error.URLError:
-            time.sleep(0.1)
-    raise AssertionError(f"{address} does not answer")
+    assert len(list(processes.iterdir())) > before, "the watch stood"
 
 
 @pytest.mark.transformers

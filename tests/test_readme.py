@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import re
 import shlex
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from ads import ADS, gold_rows
+from serving import page, served
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
+METHODS = (ROOT / "docs" / "methods.md").read_text("utf-8")
 BIN = Path(sys.executable).parent
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
+def blocks(kind: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -49,29 +47,23 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def serve(command: str, folder: Path) -> None:
     """Start the workbench, look at a page and end it."""
     program, *arguments = shlex.split(command, comments=True)
-    with subprocess.Popen([BIN / program, *arguments], cwd=folder, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        (address,) = re.findall(r"http://[\d.:]+\d", server.stdout.readline())
-        try:
-            for _ in range(100):
-                with contextlib.suppress(urllib.error.URLError), urllib.request.urlopen(f"{address}/corpus") as page:
-                    assert b" ads</p>" in page.read()
-                    return
-                time.sleep(0.1)
-            raise AssertionError(f"{command} does not answer")
-        finally:
-            server.terminate()
+    with served(BIN / program, *arguments, cwd=folder) as address:
+        assert " ads</p>" in page(f"{address}/corpus")
 
 
 def rows(folder: Path) -> int:
     return sum(pq.read_metadata(part).num_rows for part in folder.glob("part-*.parquet"))
 
 
+def commands(text: str) -> list[str]:
+    lines = [line[2:] for block in blocks("console", text) for line in block.splitlines() if line.startswith("$ ")]
+    return [line for line in lines if not line.startswith("make ")]
+
+
 def test_commands_run_in_the_order_of_the_readme(study: Path) -> None:
-    lines = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
-    commands = [line for line in lines if not line.startswith("make ")]
-    assert len(commands) >= 8
-    for command in commands:
+    assert len(commands(README)) >= 20
+    assert len(commands(METHODS)) >= 4
+    for command in (*commands(README), *commands(METHODS)):
         if command.startswith("embedcode serve"):
             serve(command, study)
             continue

@@ -34,8 +34,8 @@ VISUAL = (
 )
 YEARS = (
     "0-2 years of professional experience",
-    "2 years of professional experience",
-    "4+ years of professional experience",
+    "at least 2 years of professional experience",
+    "4+ years of experience in a professional setting",
 )
 """Open lines by the shipped coding book; the second group is near a negative anchor."""
 
@@ -145,6 +145,42 @@ def test_titles_are_no_phrases(coder: Coder) -> None:
     text = f"{VISUAL[0]}\n\nWe are near the station of Utrecht."
     assert suggested(coder, [text], min_ads=1).suggestions == ()
     assert suggested(coder, [f"{TITLE}\n\n{text}"], min_ads=1).suggestions != ()
+
+
+HEADINGS = (
+    "SKILLS AND KNOWLEDGE OF DATA VISUALIZATION",
+    "Data Visualization Skills and Tools",
+    "Experience with data visualization tools:",
+)
+
+
+def test_headings_say_nothing_by_themselves(coder: Coder) -> None:
+    assert [suggest.is_heading(line) for line in (*HEADINGS, *VISUAL, *YEARS)] == [True] * 3 + [False] * 7
+    assert suggest.is_heading("Ervaring en Kennis van Data")
+    assert not any(map(suggest.is_heading, ("Build APIs with the team", "do it all", "数据 分析 经验", "3 - 5")))
+    for heading, line in zip(HEADINGS, VISUAL, strict=False):
+        found = suggested(coder, ads(heading, line), min_ads=1)
+        assert [s.phrase for s in found.suggestions] == [line], heading
+
+
+def test_headings_are_proposed_as_boilerplate(coder: Coder) -> None:
+    (one,) = suggested(coder, ads(*[line.title() for line in YEARS])).suggestions
+    assert (one.code, one.wordings) == (NEGATIVE, 3)
+
+
+def test_lines_that_differ_in_numbers_are_one_wording(coder: Coder) -> None:
+    lines = [f"{n}-{n + 2} years of professional experience" for n in (0, 1, 2, 5)]
+    found = suggested(coder, ads(*lines))
+    assert (found.open, found.suggestions) == (4, ())
+    (one,) = suggested(coder, ads(*lines), min_ads=1).suggestions
+    assert one.wordings == 1
+
+
+def test_a_cluster_that_stands_for_nothing_in_particular(coder: Coder, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = suggested(coder, ads(*VISUAL)).suggestions
+    assert one.code == "TASK2"
+    monkeypatch.setattr(suggest, "MOST", 1.01)
+    assert suggested(coder, ads(*VISUAL)).suggestions == ()
 
 
 def test_an_anchor_is_not_suggested_again(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,17 +20,22 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
-from embedcode import workbench
+from embedcode import bundle, workbench
+from embedcode import folder as folders
 from embedcode.book import book_hash
-from embedcode.build import Report
+from embedcode.build import Flip, Report
 from embedcode.cli import app
 from embedcode.coder import Coder
 from embedcode.corpus import Corpus, Filter
+from embedcode.difference import Move
 from embedcode.documents import Columns, Source
+from embedcode.draft import editable
 from embedcode.errors import BundleError
 from embedcode.explain import explain
+from embedcode.flips import Best, Change, Near, Why
 from embedcode.gold import read_gold
 from embedcode.loading import load
+from embedcode.margin import FeatureMove, Margin
 from embedcode.recode import CorpusFlip, Recoded
 from embedcode.review import Design, draw
 from embedcode.run import Bundled, run
@@ -234,13 +241,55 @@ def test_pieces_make_up_the_text(coder: Coder, parts: list[str]) -> None:
 def test_serve_is_bound_to_this_machine(corpus: Corpus, built_study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     import uvicorn
 
-    asked: list[dict[str, object]] = []
-    monkeypatch.setattr(uvicorn, "run", lambda web, **options: asked.append(options))
+    asked: list[tuple[str, int]] = []
+    monkeypatch.setattr(uvicorn.Config, "bind_socket", lambda config: asked.append((config.host, config.port)))
+    monkeypatch.setattr(uvicorn.Server, "run", lambda server, sockets: None)
     command = ["serve", str(corpus.folder), "--index", str(built_study.index), "--anchors", str(built_study.anchors)]
     done = CliRunner().invoke(app, command)
     assert (done.exit_code, "http://127.0.0.1:8800" in done.stdout) == (0, True), done.output
     assert CliRunner().invoke(app, [*command, "--host", "0.0.0.0", "--port", "9"]).exit_code == 0
-    assert [(o["host"], o["port"]) for o in asked] == [("127.0.0.1", 8800), ("0.0.0.0", 9)]
+    assert asked == [("127.0.0.1", 8800), ("0.0.0.0", 9)]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.undo()
+        done = CliRunner().invoke(app, [*command, "--port", str(taken.getsockname()[1])])
+    assert (done.exit_code, "Name a port with --port" in done.stderr) == (2, True), done.output
+
+
+def test_two_workbenches_on_one_coding_book(study: Study, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one shows all and changes nothing."""
+    import uvicorn
+
+    pages: list[str] = []
+
+    def run(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        with TestClient(server.config.app, base_url=HOME, headers={"Origin": HOME}) as client:
+            pages.append(client.get("/anchors").text)
+            pages.append(client.get("/ad/1").text)
+            form = {"do": "add", "code": "TASK4", "phrase": "repair broken clocks", "language": "en"}
+            pages.append(client.post("/anchors", data=form).text)
+
+    monkeypatch.setattr(uvicorn.Config, "bind_socket", lambda config: None)
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    monkeypatch.setattr(folders, "PATIENCE_TO_EDIT", 0.05)
+    command = ["serve", str(corpus.folder), "--index", str(study.index), "--anchors", str(study.anchors)]
+    with editable(study.anchors, study.index, "the first workbench"):
+        done = CliRunner().invoke(app, command)
+        assert (done.exit_code, "edited by the first workbench" in done.stderr) == (0, True), done.output
+    anchors, ad, refused = pages
+    assert "Here the anchors can be looked at only" in anchors
+    assert "modellen trainen" in anchors
+    assert "Add an anchor" not in anchors
+    assert 'class="edit"' not in anchors
+    assert "Make it an anchor" not in ad
+    assert "is being edited by the first workbench" in refused
+    assert "staged" not in refused
+    pages.clear()
+    assert CliRunner().invoke(app, command).exit_code == 0
+    anchors, ad, staged = pages
+    assert "looked at only" not in anchors
+    assert "Add an anchor" in anchors
+    assert "Make it an anchor" in ad
+    assert "repair broken clocks" in staged
 
 
 def test_serve_without_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -413,6 +462,42 @@ def test_ads_that_flip_lead_to_their_page(editing: TestClient, own: Workbench) -
     assert "1 of 9 ads change profile" in page
 
 
+def test_a_flip_tells_why(editing: TestClient, own: Workbench) -> None:
+    near = (Near("TASK3", "build <i>models</i>", 0.91, "added"), Near("NEG", "a pension", 0.5, ""))
+    changes = (
+        Change("TASK3", True, f"Build models. {SCRIPT}", 0.2, 0.7, 0.3, 0.3, near),
+        Change("SKILL1", False, "Talk with us.", 0.31, 0.31, 0.3, 0.333),
+        Change("TECH4", True, "LangChain", 0.0, 1.0, tool="Lang & Chain"),
+    )
+    best = Best("Train <b>models</b>.", 0.2, 0.7, near)
+    features = (FeatureMove("TASK3.best", "TASK3: its best segment", 0.5, -0.1),)
+    margin = Margin("ML Engineer", "GenAI Engineer", -0.2, 0.3, 0.6, features)
+    corpus_flips = (
+        CorpusFlip("ad 7", "GenAI Engineer", "ML Engineer", 0.5, 0.6, Why(changes, margin, {"TASK3.best": best})),
+        CorpusFlip("ad 8", "GenAI Engineer", "ML Engineer", 0.5, 0.6, Why((), None, {})),
+    )
+    moved = (Move("TASK3", 0.1, 1, 4), Move("SKILL1", 0.01, 2, 2))
+    flip = Flip("x", "ML Engineer", "GenAI Engineer", "ML Engineer", 0.5, 0.6, moved, margin)
+    report = Report(0.5, None, (flip,), (), 0, None, Recoded(9, corpus_flips, {}, ""))
+    own.trial = Trial(("an edit",), report=report)
+    page = editing.get("/rebuild").text
+    assert "<script>document" not in page
+    assert "<i>models" not in page
+    told = " ".join(text_of(page).split())
+    assert told.count("Why: mostly the evidence moved") == 2
+    assert "TASK3 1 → 4 segments." in told
+    assert "TASK3 gained, 20% → 70%: Build models. <script>" in told
+    assert "0.91 TASK3 build <i>models</i> added" in told
+    assert told.count("Train <b>models</b>") == 1, "the text of labelled ads is not known"
+    assert "0.50 against a pension" in told
+    assert "SKILL1 lost by its threshold, 0.300 → 0.333: Talk with us." in told
+    assert "TECH4 gained: Lang & Chain: LangChain" in told
+    assert "Log-odds of ML Engineer over GenAI Engineer: -0.200 → +0.300" in told
+    assert "the evidence moved them by +0.600, the head by -0.100." in told
+    assert "+0.400 TASK3: its best segment evidence 20% → 70%: Train <b>models</b>. ≈ 0.91 TASK3" in told
+    assert "No segment gains or loses a code." in told
+
+
 def test_a_rebuild_that_fails_leaves_all_as_it_was(
     editing: TestClient, own: Workbench, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -435,6 +520,57 @@ def test_a_rebuild_that_fails_leaves_all_as_it_was(
     monkeypatch.setattr(workbench, "rebuild", broken)
     assert "the disk is full" in editing.post("/rebuild", data={"do": "keep"}).text
     assert {p: p.read_bytes() for p in study.root.rglob("*") if p.is_file()} == files
+
+
+def test_a_bundle_that_cannot_be_written_leaves_the_old_one(
+    editing: TestClient, own: Workbench, study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full in the middle; the edits are still staged, and can be kept later."""
+    files = {p: p.read_bytes() for p in study.root.rglob("*") if p.is_file()}
+    before = own.coder.bundle.book_hash
+    editing.post("/anchors", data={"do": "add", "code": "TASK4", "phrase": "repair clocks", "language": "en"})
+    editing.post("/rebuild", data={"do": "try"})
+    settled(own)
+    write, written = bundle._write, 0
+
+    def full(path: Path, data: bytes) -> None:
+        nonlocal written
+        written += 1
+        if written == 4:
+            raise OSError(28, "No space left on device")
+        write(path, data)
+
+    monkeypatch.setattr(bundle, "_write", full)
+    page = editing.post("/rebuild", data={"do": "keep"})
+    assert page.status_code == 400
+    assert "No space left on device. The old one is unchanged." in text_of(page.text)
+    assert {p: p.read_bytes() for p in files} == files
+    assert own.coder.bundle.book_hash == load(study.index, anchors=study.anchors).bundle.book_hash == before
+    monkeypatch.undo()
+    assert "(1 staged)" in editing.get("/rebuild").text
+    assert "Kept: the edits are written" in editing.post("/rebuild", data={"do": "keep"}).text
+    assert load(study.index, anchors=study.anchors).bundle.book_hash == own.coder.bundle.book_hash != before
+
+
+def test_a_rebuild_needs_no_browser(own: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked for it may leave; its result is there for the next one who looks."""
+    going = threading.Event()
+    rebuild = workbench.rebuild
+
+    def slowly(*args: object, **options: object) -> Report:
+        assert going.wait(60)
+        return rebuild(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(workbench, "rebuild", slowly)
+    with TestClient(application(own), base_url=HOME, headers={"Origin": HOME}) as client:
+        client.post("/anchors", data={"do": "add", "code": "TASK4", "phrase": "repair clocks", "language": "en"})
+        assert "Building" in client.post("/rebuild", data={"do": "try"}).text
+        refused = client.post("/anchors", data={"do": "undo"})
+        assert (refused.status_code, "Wait until it is done" in refused.text) == (400, True)
+    going.set()
+    settled(own)
+    with TestClient(application(own), base_url=HOME) as client:
+        assert "On trial: nothing is written yet." in client.get("/rebuild").text
 
 
 @pytest.mark.parametrize(
