@@ -28,7 +28,6 @@ import hashlib
 import importlib.util
 import logging
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,8 +42,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from embedcode.codings import CodedRow, CodedSpan, find_phrase
 from embedcode.errors import InputError
-from embedcode.evaluate import CodedRow, CodedSpan
 from embedcode.gold import GoldAd, grouped_folds, labels_of
 from embedcode.markup import FILLER, mask
 from embedcode.segments import segment
@@ -552,19 +551,3 @@ def _placed(text: str, phrase: str, code: str) -> CodedSpan | None:
     if found:
         return CodedSpan(code, *found, "text", text[slice(*found)], tool)
     return CodedSpan(code, 0, len(text), "text", phrase, tool) if tool and text else None
-
-
-def find_phrase(text: str, phrase: str) -> tuple[int, int] | None:
-    """Where a phrase stands in a text: as it is, in another case, or with other marks between its words."""
-    words = re.findall(r"\w+", phrase)
-    if not words:
-        return None
-    loose = r"\W+".join(map(re.escape, words))
-    exact = re.escape(phrase.strip())
-    patterns = [rf"(?<!\w){exact}(?!\w)", rf"(?i:\b{loose}\b)"]
-    if len(words) > 1:
-        patterns.append(exact)  # cut off inside a word
-    for pattern in patterns:
-        if found := re.search(pattern, text):
-            return found.span()
-    return None

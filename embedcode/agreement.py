@@ -1,25 +1,36 @@
 """Agreement of coded ads with ads coded by people.
 
 Every measure starts from counts per ad and takes its figures from their sums, over all ads, a group of ads or
-a resample. A figure that is undefined is None, and `undefined` says why.
+a resample. A figure that is undefined is None, and `undefined.undefined` says why.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embedcode.bootstrap import MIN_ADS, Bootstrap, Interval, ratio
 from embedcode.errors import InputError, some
 from embedcode.gold import GoldAd
-from embedcode.kappa import MIN_ADS, Ints, bootstrap_kappa, calibration_error, confusions, kappas
+from embedcode.kappa import (
+    Bin,
+    Ints,
+    bootstrap_kappa,
+    calibration_error,
+    confusions,
+    kappas,
+    reliability_table,
+)
 from embedcode.matching import Span, is_tech, segment_counts, tool_counts
+from embedcode.rates import Rates, mean, quotient, rates_of
 
-OPTIONAL = ("source", "lang", "confidence", "tech")
+OPTIONAL = ("segments", "source", "lang", "confidence", "tech")
 """Columns of the gold that some measures need; without them these measures are left out."""
 
 NONE = "(none)"
@@ -42,29 +53,6 @@ class Coded(Protocol):
 
     @property
     def error(self) -> str | None: ...
-
-
-@dataclass(frozen=True)
-class Rates:
-    """How well the coded ads find one thing.
-
-    Attributes:
-        count: How often it stands in the gold.
-        coded: How often it was coded.
-    """
-
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    count: int
-    coded: int
-
-    @classmethod
-    def of(cls, right: int, wrong: int, missed: int) -> Rates:
-        """The rates for counts of what was found rightly, found wrongly and missed."""
-        coded, count = right + wrong, right + missed
-        f1 = _ratio(2 * right, coded + count)
-        return cls(_ratio(right, coded), _ratio(right, count), f1, count, coded)
 
 
 @dataclass(frozen=True)
@@ -92,14 +80,16 @@ class ProfileAgreement:
         kappa: Cohen's kappa.
         kappa_95: Its 95 % bootstrap interval over clusters.
         clusters: How many clusters the ads form.
-        macro_f1: Mean F1 of the profiles.
+        macro_f1: Mean F1 of the profiles that occur.
         kappa_by: Kappa by `language`, `source` and the coders' `confidence`, for groups of `MIN_ADS` or more.
         calibration_error: Expected calibration error of the confidence.
+        calibration: The bins behind it; none where some ads have no confidence.
         unsure: How many ads have no confidence.
+        accuracy_95, macro_f1_95: Intervals, as for kappa.
     """
 
     kappa: float | None
-    kappa_95: tuple[float, float] | None
+    kappa_95: Interval | None
     clusters: int
     accuracy: float
     macro_f1: float | None
@@ -107,7 +97,10 @@ class ProfileAgreement:
     confusion: Confusion
     kappa_by: dict[str, dict[str, Group]]
     calibration_error: float | None
+    calibration: tuple[Bin, ...]
     unsure: int
+    accuracy_95: Interval | None
+    macro_f1_95: Interval | None
 
 
 @dataclass(frozen=True)
@@ -115,12 +108,14 @@ class SegmentAgreement:
     """Agreement on TASK and SKILL codes of the gold segments.
 
     Attributes:
-        macro_f1: Mean F1 of the codes.
+        macro_f1: Mean F1 of the codes that occur.
+        macro_f1_95: Its 95 % bootstrap interval over clusters.
         by_language: The same for the ads of each language.
         unplaced: How many codes of the gold stand at none of its segments and are left out.
     """
 
     macro_f1: float | None
+    macro_f1_95: Interval | None
     per_code: dict[str, Rates]
     by_language: dict[str, Group]
     unplaced: int
@@ -132,11 +127,13 @@ class ToolRates:
 
     Attributes:
         right_code: Share of the tools found that have the same TECH code in the gold.
+        right_code_95: Its 95 % bootstrap interval over clusters.
     """
 
     ads: int
     rates: Rates
     right_code: float | None
+    right_code_95: Interval | None
 
 
 @dataclass(frozen=True)
@@ -157,7 +154,8 @@ class Agreement:
         failed: How many have a coded row with an error or without a profile.
         outside: How many spans were ignored because they lie outside their text.
         unknown_codes: Codes of spans that the coding book lacks; such spans were ignored.
-        tools: None where the gold says nothing of tools.
+        segments: None where segments are not compared.
+        tools: None where tools are not.
     """
 
     ads: int
@@ -166,7 +164,7 @@ class Agreement:
     outside: int
     unknown_codes: tuple[str, ...]
     profile: ProfileAgreement
-    segments: SegmentAgreement
+    segments: SegmentAgreement | None
     tools: ToolAgreement | None
 
 
@@ -215,7 +213,7 @@ def agreement(
         profiles: The profiles of the coding book.
         codes: The codes of the coding book.
         columns: Those of `OPTIONAL` that the gold has.
-        resamples: Resamples for the interval of kappa.
+        resamples: Resamples for the intervals.
 
     Raises:
         InputError: There are no ads, a gold id stands twice, a profile is unknown or a confidence is no
@@ -223,7 +221,7 @@ def agreement(
     """
     if not ads:
         raise InputError("Found no gold ads; expected at least one to compare with. Give other gold ads.")
-    if twice := repeated(ad.id for ad in ads):
+    if twice := [name for name, n in Counter(ad.id for ad in ads).items() if n > 1]:
         raise InputError(
             f"Found {some(twice)} more than once among the gold ads; expected each id once. Remove the repeated rows."
         )
@@ -234,15 +232,17 @@ def agreement(
     known = [[s for s in spans if s.code in codes] for spans in inside]
     groups = {g.name: _members(ads, g) for g in GROUPINGS if g.column in columns}
     languages = groups.get("language", {})
+    phrases = [c for c in codes if not is_tech(c)]
+    bootstrap = Bootstrap.of([ad.cluster for ad in ads], resamples)
     return Agreement(
         ads=len(ads),
         missing=sum(row is None for row in rows),
         failed=sum(row is not None and (bool(row.error) or row.profile is None) for row in rows),
-        outside=sum(len(row.codes) for row in rows if row) - sum(map(len, inside)),
-        unknown_codes=tuple(sorted({s.code for spans in inside for s in spans} - set(codes))),
-        profile=_profile_agreement(ads, rows, profiles, groups, resamples),
-        segments=_segment_agreement(ads, known, [c for c in codes if not is_tech(c)], languages),
-        tools=_tool_agreement(ads, known, languages) if "tech" in columns else None,
+        outside=sum(not _is_inside(s, ad) and not _is_code_alone(s) for ad, row in pairs if row for s in row.codes),
+        unknown_codes=tuple(sorted({s.code for row in rows if row for s in row.codes} - set(codes))),
+        profile=_profile_agreement(ads, rows, profiles, groups, bootstrap),
+        segments=_segment_agreement(ads, known, phrases, languages, bootstrap) if "segments" in columns else None,
+        tools=_tool_agreement(ads, known, languages, bootstrap) if "tech" in columns else None,
     )
 
 
@@ -262,7 +262,14 @@ def _check_rows(ads: Sequence[GoldAd], rows: Sequence[Coded | None], profiles: S
 
 
 def _is_inside(span: Span, ad: GoldAd) -> bool:
-    return span.field == "title" or 0 <= span.start < span.end <= len(ad.text)
+    """Whether a span lies inside its text, where that is known; a tool may be named without its place."""
+    named = span.start < 0 and is_tech(span.code)
+    return not ad.text or span.field == "title" or named or 0 <= span.start < span.end <= len(ad.text)
+
+
+def _is_code_alone(span: Span) -> bool:
+    """Whether a coder gave a code to the ad, and named no place for it."""
+    return max(span.start, span.end) < 0 and not span.text
 
 
 def _members(ads: Sequence[GoldAd], grouping: Grouping) -> dict[str, Ints]:
@@ -277,23 +284,18 @@ def _profile_agreement(
     rows: Sequence[Coded | None],
     profiles: Sequence[str],
     groups: Mapping[str, Mapping[str, Ints]],
-    resamples: int,
+    bootstrap: Bootstrap,
 ) -> ProfileAgreement:
     number = {p: i for i, p in enumerate(profiles)}
     labels = (*profiles, NONE)
     gold = np.array([number[ad.profile] for ad in ads], dtype=np.int64)
     given = [row.profile if row else None for row in rows]
     coded = np.array([len(profiles) if p is None else number[p] for p in given], dtype=np.int64)
-    clusters = {c: i for i, c in enumerate(dict.fromkeys(ad.cluster for ad in ads))}
-    cluster = np.array([clusters[ad.cluster] for ad in ads], dtype=np.int64)
-    by_cluster = confusions(gold, coded, cluster, len(profiles), len(clusters))
-
-    table = by_cluster.sum(0)
-    right, in_gold, in_coded = np.diag(table), table.sum(1), table.sum(0)[:-1]
-    per_class = {
-        p: Rates.of(int(right[i]), int(in_coded[i] - right[i]), int(in_gold[i] - right[i]))
-        for i, p in enumerate(profiles)
-    }
+    by_cluster = confusions(gold, coded, bootstrap.cluster, len(profiles), bootstrap.clusters)
+    label = np.arange(len(profiles))
+    is_gold, is_coded = gold[:, None] == label, coded[:, None] == label
+    outcomes = np.stack([is_gold & is_coded, is_coded & ~is_gold, is_gold & ~is_coded], axis=2)
+    per_class, macro_f1_95 = rates_of(profiles, outcomes, bootstrap)
 
     def kappa_of(members: Ints) -> Group:
         n = len(members)
@@ -304,13 +306,18 @@ def _profile_agreement(
 
     sure = [row.confidence if row else None for row in rows]
     unsure = sum(s is None for s in sure)
-    error = None if unsure else calibration_error(np.array(sure, dtype=np.float64), gold == coded)
+    right = gold == coded
+    confidence = np.array(sure, dtype=np.float64)
+    (accuracy_95,) = bootstrap.intervals(
+        np.stack([right, np.ones_like(right)], 1), lambda sums: sums[:, :1] / sums[:, 1:]
+    )
+    table = by_cluster.sum(0)
     return ProfileAgreement(
         kappa=_defined(kappas(table)),
-        kappa_95=bootstrap_kappa(by_cluster, resamples),
-        clusters=len(clusters),
-        accuracy=float((gold == coded).mean()),
-        macro_f1=_mean(r.f1 for r in per_class.values()),
+        kappa_95=bootstrap_kappa(by_cluster, bootstrap.resamples),
+        clusters=bootstrap.clusters,
+        accuracy=float(right.mean()),
+        macro_f1=mean(r.f1 for r in per_class.values()),
         per_class=per_class,
         confusion=Confusion(tuple(profiles), labels, tuple(tuple(map(int, line)) for line in table)),
         kappa_by={
@@ -318,8 +325,11 @@ def _profile_agreement(
             for name, members_of in groups.items()
             if members_of
         },
-        calibration_error=error,
+        calibration_error=None if unsure else calibration_error(confidence, right),
+        calibration=() if unsure else reliability_table(confidence, right, bootstrap),
         unsure=unsure,
+        accuracy_95=accuracy_95,
+        macro_f1_95=macro_f1_95,
     )
 
 
@@ -328,115 +338,44 @@ def _segment_agreement(
     spans: Sequence[Sequence[Span]],
     codes: Sequence[str],
     languages: Mapping[str, Ints],
+    bootstrap: Bootstrap,
 ) -> SegmentAgreement:
     counts = np.array([segment_counts(ad, s, codes) for ad, s in zip(ads, spans, strict=True)])
 
-    def rates(members: Ints | slice) -> dict[str, Rates]:
-        sums = counts[members].sum(0)
-        return {c: Rates.of(*map(int, line)) for c, line in zip(codes, sums, strict=True)}
+    def macro_f1(members: Ints) -> float | None:
+        return mean(Rates.of(*map(int, line)).f1 for line in counts[members].sum(0))
 
-    def macro_f1(of: Mapping[str, Rates]) -> float | None:
-        return _mean(r.f1 for r in of.values())
-
-    per_code = rates(slice(None))
+    per_code, macro_f1_95 = rates_of(codes, counts, bootstrap)
     unplaced = 0
     for ad in ads:
         segments = set(ad.segments)
         unplaced += sum(c.code in codes and (c.start, c.end) not in segments for c in ad.codes)
     return SegmentAgreement(
-        macro_f1=macro_f1(per_code),
+        macro_f1=mean(r.f1 for r in per_code.values()),
+        macro_f1_95=macro_f1_95,
         per_code=per_code,
-        by_language={name: Group(len(m), macro_f1(rates(m))) for name, m in languages.items()},
+        by_language={name: Group(len(m), macro_f1(m)) for name, m in languages.items()},
         unplaced=unplaced,
     )
 
 
 def _tool_agreement(
-    ads: Sequence[GoldAd], spans: Sequence[Sequence[Span]], languages: Mapping[str, Ints]
+    ads: Sequence[GoldAd],
+    spans: Sequence[Sequence[Span]],
+    languages: Mapping[str, Ints],
+    bootstrap: Bootstrap,
 ) -> ToolAgreement:
     counts = np.array([tool_counts(ad, s) for ad, s in zip(ads, spans, strict=True)])
 
-    def rates(part: Ints) -> ToolRates:
-        right, wrong, missed, same_code = map(int, part.sum(0))
-        return ToolRates(len(part), Rates.of(right, wrong, missed), _ratio(same_code, right))
+    def rates(members: Ints) -> ToolRates:
+        part, of_part = counts[members], bootstrap.only(members)
+        found, _ = rates_of(["tools"], part[:, None, :3], of_part)
+        right, _, _, same_code = map(int, part.sum(0))
+        (interval,) = of_part.intervals(part, lambda sums: ratio(sums[:, 3:], sums[:, :1]))
+        return ToolRates(len(part), found["tools"], quotient(same_code, right), interval)
 
-    return ToolAgreement(rates(counts), {name: rates(counts[m]) for name, m in languages.items()})
-
-
-def undefined(of: Agreement) -> list[tuple[tuple[str, ...], str]]:
-    """The figures that are None, or rates of which one is, each with the way to it and the reason."""
-    p, s = of.profile, of.segments
-    few = f"fewer than {MIN_ADS} ads"
-    one = "all ads have one and the same profile, in the gold and as coded"
-    no_codes = "no segment has a code, in the gold or as coded"
-    spread = "all ads are one cluster" if p.clusters < 2 else "no resample has a kappa"
-    single: list[tuple[tuple[str, ...], object, str]] = [
-        (("profile", "kappa"), p.kappa, one),
-        (("profile", "kappa_95"), p.kappa_95, few if of.ads < MIN_ADS else spread),
-        (
-            ("profile", "calibration_error"),
-            p.calibration_error,
-            f"{p.unsure} of {of.ads} ads have no confidence",
-        ),
-        *(
-            (("profile", "kappa_by", grouping, name), g.value, few if g.ads < MIN_ADS else one)
-            for grouping, groups in p.kappa_by.items()
-            for name, g in groups.items()
-        ),
-        (("segments", "macro_f1"), s.macro_f1, no_codes),
-        *((("segments", "by_language", name), g.value, no_codes) for name, g in s.by_language.items()),
-    ]
-    rates: list[tuple[tuple[str, ...], Rates]] = [
-        (("profile", "per_class", name), r) for name, r in p.per_class.items()
-    ]
-    rates += [(("segments", "per_code", name), r) for name, r in s.per_code.items()]
-    for way, t in _tool_parts(of.tools):
-        rates.append((("tools", *way), t.rates))
-        if not _gap(t.rates):
-            single.append((("tools", *way, "right_code"), t.right_code, "no tool was found"))
-    out = [(way, why) for way, value, why in single if value is None]
-    return [*out, *((way, why) for way, r in rates if (why := _gap(r)))]
-
-
-def _tool_parts(tools: ToolAgreement | None) -> list[tuple[tuple[str, ...], ToolRates]]:
-    """The figures on tools, each with the way to it."""
-    if tools is None:
-        return []
-    return [(("overall",), tools.overall), *((("by_language", n), t) for n, t in tools.by_language.items())]
-
-
-def _gap(rates: Rates) -> str:
-    """Why some of the rates are None; empty where none is."""
-    if not rates.count and not rates.coded:
-        return "neither in the gold nor coded"
-    return "never coded" if not rates.coded else "not in the gold" if not rates.count else ""
-
-
-def as_dict(agreement: Agreement) -> dict[str, Any]:
-    """The figures as JSON values; `undefined` lists those that are null, each with the reason."""
-    reasons = [{"figure": list(way), "reason": why} for way, why in undefined(agreement)]
-    return {**asdict(agreement), "undefined": reasons}
-
-
-def _ratio(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return math.fsum(known) / len(known) if known else None
+    return ToolAgreement(rates(np.arange(len(ads))), {name: rates(m) for name, m in languages.items()})
 
 
 def _defined(value: float | np.float64 | NDArray[np.float64]) -> float | None:
     return None if math.isnan(value) else float(value)
-
-
-def repeated(values: Iterable[str], seen: set[str] | None = None) -> list[str]:
-    """The values that occur more than once, or in `seen`, which they are added to."""
-    seen = set() if seen is None else seen
-    out = []
-    for v in values:
-        if v in seen:
-            out.append(v)
-        seen.add(v)
-    return out

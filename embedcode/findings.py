@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from embedcode.book import LANGUAGES
 from embedcode.bundle import Bundle
+from embedcode.coded_files import batches
 from embedcode.folder import MANIFEST, read_json
 from embedcode.labelled import Labelled
 from embedcode.loading import load_embedder
 from embedcode.neighbours import AnchorIndex
-from embedcode.tables import batches
 from embedcode.types import NEGATIVE, Anchor, CodingBook
 from embedcode.values import tally
 from embedcode.vectors import SCALE, quantise

@@ -122,6 +122,7 @@ def read_gold(path: Path, profiles: Iterable[str], codes: Iterable[str]) -> list
 def _gold_ad(row: dict[str, object], name: str | None) -> GoldAd:
     get = row.get
     coders = int(get("coders") or 1)  # type: ignore[call-overload]
+    sure = float(get("confidence") or 3.0)  # type: ignore[arg-type]
     segments, codes, tech = (list(get(k) or ()) for k in ("segments", "codes", "tech"))  # type: ignore[call-overload]
     return GoldAd(
         id=str(name),
@@ -133,7 +134,7 @@ def _gold_ad(row: dict[str, object], name: str | None) -> GoldAd:
         cluster=str(get("cluster") or name),
         source=str(get("source") or ""),
         language=str(get("lang") or ""),
-        confidence=float(get("confidence") or 3.0),  # type: ignore[arg-type]
+        confidence=3.0 if sure != sure else sure,  # NaN is none
         coders=coders,
         locked=bool(get("locked")),
     )

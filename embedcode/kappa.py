@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_ADS = 20
-"""Fewest ads for the kappa of a group and for an interval."""
+from embedcode.bootstrap import MIN_ADS, Bootstrap, Interval, ratio, resampled, spread
 
 BINS = 10
 """Bins of the expected calibration error, all of the same width."""
-
-_CHUNK = 1 << 20
 
 Ints = NDArray[np.int64]
 
@@ -63,7 +61,7 @@ def kappas(tables: NDArray[Any]) -> NDArray[np.float64]:
         return np.asarray((n * agreed - chance) / (n * n - chance), dtype=np.float64)
 
 
-def bootstrap_kappa(tables: Ints, resamples: int, seed: int = 0) -> tuple[float, float] | None:
+def bootstrap_kappa(tables: Ints, resamples: int, seed: int = 0) -> Interval | None:
     """The 95 % interval of kappa when clusters are drawn with replacement (percentiles).
 
     Args:
@@ -72,37 +70,70 @@ def bootstrap_kappa(tables: Ints, resamples: int, seed: int = 0) -> tuple[float,
         seed: Of the random draws.
 
     Returns:
-        Lower and upper bound; None where there are fewer than `MIN_ADS` ads or two clusters, or no
-        resample of that size has a kappa.
+        Lower and upper bound; None where there are fewer than `MIN_ADS` ads or two clusters, no
+        resample of that size has a kappa, or all have the same.
     """
-    clusters, shape = len(tables), tables.shape[1:]
-    if clusters < 2 or tables.sum() < MIN_ADS:
+    if len(tables) < 2 or tables.sum() < MIN_ADS:
         return None
-    flat = tables.reshape(clusters, -1).astype(np.float64)
-    rng = np.random.default_rng(seed)
-    found = []
-    step = max(1, _CHUNK // clusters)
-    for first in range(0, resamples, step):
-        size = min(step, resamples - first)
-        drawn = rng.integers(0, clusters, (size, clusters)) + np.arange(size)[:, None] * clusters
-        times = np.bincount(drawn.ravel(), minlength=size * clusters).reshape(size, clusters)
-        sums = (times @ flat).reshape(size, *shape)
-        found.append(kappas(sums[sums.sum((1, 2)) >= MIN_ADS]))
-    values = np.concatenate([np.zeros(0), *found])
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return None
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    values = [kappas(sums[sums.sum((1, 2)) >= MIN_ADS]) for sums in resampled(tables, resamples, seed)]
+    return spread(np.concatenate([np.zeros(0), *values]))
 
 
 def calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Expected calibration error: distance of mean confidence and accuracy per bin, averaged over the ads.
+    """Expected calibration error (Naeini et al. 2015): distance of mean confidence and accuracy per bin, averaged over
+    the ads.
 
     Args:
         confidence: Of the profile given, from 0 to 1, shape (n_ads,).
         right: Whether it is the gold profile, shape (n_ads,).
     """
-    bins = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - right, minlength=BINS)
+    gaps = np.bincount(_bins(confidence), weights=confidence - right, minlength=BINS)
     return float(np.abs(gaps).sum() / len(confidence))
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The ads whose confidence lies in one bin.
+
+    Attributes:
+        low, high: Bounds of the bin, the upper one not included (but in the last bin).
+        ads: How many they are.
+        confidence: Their mean confidence, None where there are none.
+        right: Share of them whose profile is right.
+        right_95: Its 95 % bootstrap interval over clusters; None where there is none.
+    """
+
+    low: float
+    high: float
+    ads: int
+    confidence: float | None
+    right: float | None
+    right_95: Interval | None
+
+
+def reliability_table(
+    confidence: NDArray[np.float64], right: NDArray[np.bool_], bootstrap: Bootstrap
+) -> tuple[Bin, ...]:
+    """Mean confidence and share of right profiles, bin by bin (the reliability diagram of DeGroot & Fienberg 1983).
+
+    Args:
+        confidence: Of the profile given, from 0 to 1, shape (n_ads,).
+        right: Whether it is the gold profile, shape (n_ads,).
+        bootstrap: How the ads are resampled.
+    """
+    member = _bins(confidence)[:, None] == np.arange(BINS)
+    counts = np.stack([member, member & right[:, None]], axis=1)  # shape (n_ads, 2, BINS)
+
+    def shares(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        return ratio(sums[:, 1], sums[:, 0])
+
+    ads, hits = counts.sum(0)
+    sums = (member * confidence[:, None]).sum(0)
+    return tuple(
+        Bin(i / BINS, (i + 1) / BINS, int(n), float(s / n) if n else None, float(r / n) if n else None, interval)
+        for i, (n, r, s, interval) in enumerate(zip(ads, hits, sums, bootstrap.intervals(counts, shares), strict=True))
+    )
+
+
+def _bins(confidence: NDArray[np.float64]) -> Ints:
+    return np.minimum((confidence * BINS).astype(np.int64), BINS - 1)

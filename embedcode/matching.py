@@ -1,6 +1,7 @@
 """Evidence beside the codes of people: how much of an ad's gold was found, found wrongly, or missed.
 
-TASK and SKILL codes are compared for each segment that the coders looked at, tools for each ad.
+TASK and SKILL codes are compared for each segment that the coders looked at, tools for each ad, and the spans of any
+two coders with each other.
 """
 
 from __future__ import annotations
@@ -90,6 +91,72 @@ def segment_counts(ad: GoldAd, spans: Iterable[Span], codes: Sequence[str]) -> N
         found[where, code_of[phrase]] = True
     outcomes = (given & found, found & ~given, given & ~found)
     return np.stack([(o & settled).sum(0) for o in outcomes], axis=1)
+
+
+def span_counts(
+    first: Sequence[Span],
+    second: Sequence[Span],
+    codes: Sequence[str],
+    iou: float,
+    *,
+    doubtful: tuple[Sequence[Span], Sequence[Span]] = ((), ()),
+) -> NDArray[np.int64]:
+    """How many spans of an ad two coders both marked with each code, only the second, and only the first.
+
+    Args:
+        first, second: The spans of two coders, with offsets.
+        codes: The codes compared; other spans are left out.
+        iou: Least intersection over union, see `match_spans`.
+        doubtful: Spans that only some of the people gave who stand for the first and second coder; where only the
+            other coder has such a span, it is neither right nor wrong.
+
+    Returns:
+        Shape (n_codes, 3).
+    """
+    column = {c: i for i, c in enumerate(codes)}
+    pairs = match_spans(first, second, iou)
+    alone = [
+        [s for i, s in enumerate(spans) if i not in {pair[side] for pair in pairs}]
+        for side, spans in enumerate((first, second))
+    ]
+    for side in (0, 1):
+        left_out = {i for _, i in match_spans(doubtful[1 - side], alone[side], iou)}
+        alone[side] = [s for i, s in enumerate(alone[side]) if i not in left_out]
+    counts = np.zeros((len(codes), 3), dtype=np.int64)
+    for kind, spans in enumerate(([first[i] for i, _ in pairs], alone[1], alone[0])):
+        for s in spans:
+            if s.code in column:
+                counts[column[s.code], kind] += 1
+    return counts
+
+
+def match_spans(first: Sequence[Span], second: Sequence[Span], iou: float) -> list[tuple[int, int]]:
+    """Match spans of the same code and field one to one, those that overlap most first.
+
+    Args:
+        first, second: The spans of two coders, with offsets.
+        iou: Least intersection over union: what two spans share, as a part of what they cover together.
+
+    Returns:
+        Numbers of the two spans of each match.
+    """
+    if not first or not second:
+        return []
+    one, other = (np.array([(s.start, s.end) for s in spans], dtype=np.int64) for spans in (first, second))
+    shared = np.minimum(one[:, None, 1], other[None, :, 1]) - np.maximum(one[:, None, 0], other[None, :, 0])
+    covered = (one[:, 1] - one[:, 0])[:, None] + (other[:, 1] - other[:, 0])[None, :] - shared
+    kinds = [[(s.code, s.field) for s in spans] for spans in (first, second)]
+    alike = np.array([[a == b for b in kinds[1]] for a in kinds[0]])
+    overlap = np.where(alike & (shared > 0), shared / np.maximum(covered, 1), 0.0)
+    able = np.argwhere((overlap >= iou) & (overlap > 0))
+    free = [set(range(len(first))), set(range(len(second)))]
+    pairs = []
+    for i, j in able[np.argsort(-overlap[tuple(able.T)], kind="stable")].tolist():
+        if i in free[0] and j in free[1]:
+            pairs.append((i, j))
+            free[0].remove(i)
+            free[1].remove(j)
+    return pairs
 
 
 def tool_counts(ad: GoldAd, spans: Iterable[Span]) -> tuple[int, int, int, int]:

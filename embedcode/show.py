@@ -1,9 +1,11 @@
-"""What commands print for people: an explanation, a summary of a run, the report of a build, agreement."""
+"""What commands print for people: an explanation, a summary of a run, the report of a build."""
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -11,22 +13,20 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from embedcode.agreement import undefined
-from embedcode.errors import some
-from embedcode.kappa import BINS
+from embedcode.terminal import columns, counted, figure
 from embedcode.types import NEGATIVE
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from embedcode.agreement import Agreement, Rates
-    from embedcode.agreement import Group as AdGroup
     from embedcode.build import Report
     from embedcode.coded import CodedAd
     from embedcode.curate import Checked
-    from embedcode.difference import Difference, Edit
+    from embedcode.difference import Difference, Edit, Move
     from embedcode.explain import Explanation, Feature
     from embedcode.findings import Stray, Usage
+    from embedcode.flips import Best, Change, Near, Why
+    from embedcode.margin import Margin
     from embedcode.recode import Recoded
     from embedcode.suggest import Suggestions
 
@@ -35,6 +35,9 @@ WIDTH = 24
 SHOWN_FEATURES = 8
 SHOWN_ANCHORS = 3
 SHOWN_FLIPS = 20
+SHOWN_CHANGES = 3
+SHOWN_MOVES = 3
+SHOWN_TEXT = 100
 SHOWN_FINDINGS = 10
 
 
@@ -145,7 +148,8 @@ def report(found: Report, console: Console) -> None:
     for flip in found.flips[:SHOWN_FLIPS]:
         verdict = "right now" if flip.after == flip.gold else "wrong now" if flip.before == flip.gold else "wrong still"
         change = _flip(flip.before, flip.after, flip.sure_before, flip.sure)
-        console.print(f"  {flip.id}: {change} ({verdict})", markup=False, highlight=False)
+        for line in [f"  {flip.id}: {change} ({verdict})", *_reason(flip.codes, flip.margin)]:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     if len(found.flips) > SHOWN_FLIPS:
         console.print(f"  ... and {len(found.flips) - SHOWN_FLIPS} more")
     for line in [
@@ -166,6 +170,57 @@ def _flip(before: str | None, after: str | None, sure_before: float | None, sure
     return " → ".join(f"{p or '(none)'}{'' if x is None else f' {x:.2f}'}" for p, x in sides)
 
 
+def _reason(codes: Sequence[Move], of: Margin | None) -> list[str]:
+    """Why a labelled ad changes profile: of its text nothing is known."""
+    counts = [f"{m.code} {m.before} → {m.after}" for m in codes if m.before != m.after]
+    lines = [f"      segments that carry a code: {', '.join(counts)}"] if counts else []
+    return [*lines, *(_margin(of) if of else [])]
+
+
+def _why(found: Why) -> list[str]:
+    lines = [line for change in found.changes[:SHOWN_CHANGES] for line in _change(change)]
+    if len(found.changes) > SHOWN_CHANGES:
+        lines.append(f"      ... and {counted(len(found.changes) - SHOWN_CHANGES, 'more code')} gained or lost")
+    if not found.changes:
+        lines.append("      no segment gains or loses a code")
+    return [*lines, *(_margin(found.margin, found.best) if found.margin else [])]
+
+
+def _change(change: Change) -> list[str]:
+    text = _shortened(change.text)
+    sign = "+" if change.gained else "-"
+    if change.tool:
+        return [f"      {sign} {change.code} {change.tool}: {text!r}"]
+    sure = f"{change.before:.2f} → {change.after:.2f}"
+    if change.by_threshold:
+        sure = f"{change.after:.3f}, threshold {figure(change.threshold_before)} → {figure(change.threshold)}"
+    lines = [f"      {sign} {change.code} {sure}  {text}"]
+    return [*lines, *_near(change.near)]
+
+
+def _near(anchors: Sequence[Near]) -> list[str]:
+    lines = []
+    for near in anchors:
+        mark, code = ("✗", "against") if near.code == NEGATIVE else ("≈", near.code)
+        edited = f"  ({near.edited})" if near.edited else ""
+        lines.append(f"          {mark} {near.similarity:.2f} {code}  {near.phrase}{edited}")
+    return lines
+
+
+def _shortened(text: str) -> str:
+    return textwrap.shorten(text, SHOWN_TEXT, placeholder=" ...")
+
+
+def _margin(of: Margin, best: Mapping[str, Best] = MappingProxyType({})) -> list[str]:
+    sides = f"{_signed(of.before)} → {_signed(of.after)} (evidence {_signed(of.evidence)}, head {_signed(of.head)})"
+    lines = [f"      {of.cause}: log-odds of {of.profile} over {of.rival} {sides}"]
+    for f in of.features[:SHOWN_MOVES]:
+        lines.append(f"        {_signed(f.change)}  {f.cause:<8}  {f.meaning}")
+        if b := best.get(f.name):
+            lines += [f"          {b.before:.2f} → {b.after:.2f}  {_shortened(b.text)}", *_near(b.near)]
+    return lines
+
+
 def _difference(found: Difference) -> list[str]:
     lines = [f"edits of the coding book: {len(found.edits)}"]
     lines += [f"  {_edit(e)}" for e in found.edits[:SHOWN_FLIPS]]
@@ -180,13 +235,13 @@ def _difference(found: Difference) -> list[str]:
     rows = [["figure", "before", "", "after", "", "change", ""]]
     for f in found.figures:
         change = None if f.before is None or f.after is None else f.after - f.before
-        cells = ((_number(f.before), f.before_95), (_number(f.after), f.after_95), (_signed(change), f.change_95))
+        cells = ((figure(f.before), f.before_95), (figure(f.after), f.after_95), (_signed(change), f.change_95))
         rows.append([f.name, *(x for value, span in cells for x in (value, _span(span)))])
-    lines += _table(rows)
+    lines += columns(rows)
     if found.moves:
         lines += ["", "codes whose probabilities moved, on the same ads"]
         head = ["code", "mean move", "segments before", "after"]
-        lines += _table([head, *([m.code, f"{m.mean:.4f}", str(m.before), str(m.after)] for m in found.moves)])
+        lines += columns([head, *([m.code, f"{m.mean:.4f}", str(m.before), str(m.after)] for m in found.moves)])
     return [*lines, ""]
 
 
@@ -202,12 +257,14 @@ def _recoded(found: Recoded) -> list[str]:
     lines = [f"ads of the corpus that change profile: {len(found.flips):,} of {found.ads:,}"]
     ways = Counter(f"{f.before or '(none)'} → {f.after or '(none)'}" for f in found.flips)
     lines += [f"  {n:,} × {way}" for way, n in sorted(ways.items(), key=lambda w: (-w[1], w[0]))]
-    lines += [f"  {f.id}: {_flip(f.before, f.after, f.sure_before, f.sure)}" for f in found.flips[:SHOWN_FLIPS]]
+    for f in found.flips[:SHOWN_FLIPS]:
+        lines.append(f"  {f.id}: {_flip(f.before, f.after, f.sure_before, f.sure)}")
+        lines += _why(f.why) if f.why else []
     if len(found.flips) > SHOWN_FLIPS:
         lines.append(f"  ... and {len(found.flips) - SHOWN_FLIPS:,} more")
     changed = [[c, f"{a:,}", f"{b:,}", f"{b - a:+,}"] for c, (a, b) in found.codes.items() if a != b]
     if changed:
-        lines += _table([["code", "ads before", "after", "change"], *changed])
+        lines += columns([["code", "ads before", "after", "change"], *changed])
     return [*lines, *([f"note: {found.note}"] if found.note else [])]
 
 
@@ -238,7 +295,7 @@ def findings(found: Checked) -> list[str]:
         ]
         for c in f.codes
     ]
-    lines += [*_table([head, *rows]), ""]
+    lines += [*columns([head, *rows]), ""]
     lines += _group(
         "duplicates: anchors of the same words, or nearly the same under two codes",
         [
@@ -299,9 +356,9 @@ def suggestions(found: Suggestions, anchors: str | None = None) -> RenderableTyp
         line = Text(f"{number:>3}  ")
         line.append(f"{s.code:<7}", colour(s.code))
         line.append(s.phrase, "bold")
-        line.append(f"\n     {_count(s.ads, 'ad')}, {_count(s.wordings, 'wording')}; ", "not bold")
+        line.append(f"\n     {counted(s.ads, 'ad')}, {counted(s.wordings, 'wording')}; ", "not bold")
         line.append(f"{s.likeliest} {s.probability:.2f}, given from {s.threshold:.2f}; ")
-        line.append(f"{s.coded} of {_count(s.segments, 'segment')} coded so far")
+        line.append(f"{s.coded} of {counted(s.segments, 'segment')} coded so far")
         for example in s.examples:
             line.append(f"\n       · {example}", "dim")
         near = s.nearest
@@ -332,100 +389,3 @@ def coded_ads(titles: Sequence[str], coded: Sequence[CodedAd]) -> Table:
             line.append("\n" + ", ".join(tools[:8]) + (" ..." if len(tools) > 8 else ""), colour("TECH"))
         table.add_row(line, ad.profile or f"({ad.error})", f"{ad.confidence or 0:.0%}")
     return table
-
-
-def agreement(found: Agreement) -> str:
-    """The figures as tables for the terminal; `-` stands for what is undefined, with the reason below."""
-    a, p, s, t = found, found.profile, found.segments, found.tools
-    lines = [_ads(a)]
-    interval = f"95 % interval {p.kappa_95[0]:.3f} to {p.kappa_95[1]:.3f}" if p.kappa_95 else "95 % interval -"
-    lines += ["", "Profiles"]
-    lines += _table(
-        [
-            ["kappa", _number(p.kappa), f"({interval}, {_count(p.clusters, 'cluster')})"],
-            ["accuracy", _number(p.accuracy)],
-            ["macro-F1", _number(p.macro_f1)],
-            ["calibration error", _number(p.calibration_error), f"(expected, {BINS} bins)"],
-        ],
-        right=(1,),
-    )
-    lines += ["", *_rates_table("profile", "ads", p.per_class)]
-    confusion = [[name, *map(str, row)] for name, row in zip(p.confusion.gold, p.confusion.counts, strict=True)]
-    lines += ["", *_table([["gold \\ coded", *p.confusion.coded], *confusion])]
-    for grouping, groups in p.kappa_by.items():
-        lines += ["", *_groups_table(grouping, "kappa", groups)]
-    lines += _reasons(a, "profile")
-
-    lines += ["", "Segments", *_table([["macro-F1", _number(s.macro_f1)]])]
-    lines += ["", *_rates_table("code", "segments", s.per_code)]
-    if s.by_language:
-        lines += ["", *_groups_table("language", "macro-F1", s.by_language)]
-    lines += _reasons(a, "segments")
-
-    if t:
-        head = ["", "precision", "recall", "F1", "tools", "coded", "right code"]
-        parts = [("all", t.overall), *t.by_language.items()]
-        body = [[name, *_rates_cells(x.rates), _number(x.right_code)] for name, x in parts]
-        lines += ["", "Tools", *_table([head, *body]), *_reasons(a, "tools")]
-    notes = [
-        (a.outside, f"{_count(a.outside, 'span')} outside the text ignored."),
-        (len(a.unknown_codes), f"Spans with unknown codes ignored: {some(a.unknown_codes, 10)}."),
-        (s.unplaced, f"{_count(s.unplaced, 'code')} of the gold left out: at none of its segments."),
-        (t is None, "No tools compared: the gold has no column tech."),
-    ]
-    shown = [text for applies, text in notes if applies]
-    return "\n".join([*lines, *([""] if shown else []), *shown])
-
-
-def _ads(a: Agreement) -> str:
-    uncoded = f"{a.missing} missing from the coded ads, {a.failed} with an error or without a profile"
-    return f"{_count(a.ads, 'gold ad')}: {uncoded}" + ("; these count as errors" if a.missing + a.failed else "")
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
-
-
-def _rates_table(what: str, counted: str, of: Mapping[str, Rates]) -> list[str]:
-    head = [what, "precision", "recall", "F1", counted, "coded"]
-    return _table([head, *([name, *_rates_cells(r)] for name, r in of.items())])
-
-
-def _rates_cells(r: Rates) -> list[str]:
-    return [*map(_number, (r.precision, r.recall, r.f1)), str(r.count), str(r.coded)]
-
-
-def _groups_table(what: str, figure: str, groups: Mapping[str, AdGroup]) -> list[str]:
-    return _table([[what, "ads", figure], *([name, str(g.ads), _number(g.value)] for name, g in groups.items())])
-
-
-_WORDS = {
-    **dict.fromkeys(("per_class", "per_code"), ""),
-    "by_language": "by language",
-    "calibration_error": "calibration error",
-    "kappa_95": "95 % interval of kappa",
-    "kappa_by": "kappa by",
-    "macro_f1": "macro-F1",
-    "overall": "all",
-    "right_code": "right code",
-}
-
-
-def _reasons(of: Agreement, section: str) -> list[str]:
-    ways = [([_WORDS.get(name, name) for name in way[1:]], why) for way, why in undefined(of) if way[0] == section]
-    out = [f"  - {' '.join(filter(None, words))}: {why}" for words, why in ways]
-    return ["", *out] if out else []
-
-
-def _table(rows: Sequence[Sequence[str]], right: Collection[int] | None = None) -> list[str]:
-    """Lines of cells in columns; all but the first are set right, or those given."""
-    widths = [max(len(r[i]) for r in rows if i < len(r)) for i in range(max(map(len, rows)))]
-    right = range(1, len(widths)) if right is None else right
-    return [
-        "  " + "  ".join(c.rjust(widths[i]) if i in right else c.ljust(widths[i]) for i, c in enumerate(r)).rstrip()
-        for r in rows
-    ]
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"

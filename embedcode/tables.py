@@ -18,11 +18,11 @@ from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from embedcode.coded import EVIDENCE, coded_schema
-from embedcode.errors import InputError, OutputError
-from embedcode.folder import MANIFEST, parts, read_json, whole
+from embedcode.coded import coded_schema
+from embedcode.coded_files import batches, schema_of
+from embedcode.errors import OutputError
+from embedcode.folder import check_output, output_file
 from embedcode.values import identifiers, plain
 
 FORMATS = ("csv", "jsonl")
@@ -31,7 +31,6 @@ EVIDENCE_COLUMNS = ("id", "code", "start", "end", "field", "text", "score", "anc
 
 _CODED = coded_schema((), ())
 _SINGLE = ("id", "profile", "confidence", "language", "n_segments", "duplicate_of", "error")
-_BATCH_ROWS = 1024
 _FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - spreadsheets take the wide signs for plain ones
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
@@ -60,142 +59,24 @@ def export_coded(
     """
     format = format or (output.suffix[1:].lower() if output.suffix[1:].lower() in FORMATS else FORMATS[0])
     if format not in FORMATS:
-        raise OutputError(f"Found the format {format!r}; expected {' or '.join(FORMATS)}. Name one with --format.")
-    files = coded_files(coded)
-    _check_output(output, coded, force)
-    names, rows = _table(files, evidence)
-    write = {"csv": _write_csv, "jsonl": _write_jsonl}[format]
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with whole(output) as binary:
-            out = io.TextIOWrapper(binary, encoding="utf-8", newline="")
-            count = write(out, names, rows)
-            out.detach()  # flushed; the file is `whole`'s to close
-        return count
-    except OSError as error:
         raise OutputError(
-            f"Cannot write {output}: {error.strerror or error}. Nothing was changed. Make room, or name another file "
-            "with -o."
-        ) from error
-
-
-def is_finished(coded: Path) -> bool:
-    """Whether the run that wrote coded ads came to its end."""
-    return coded.is_file() or (coded / MANIFEST).is_file()
-
-
-def batches(coded: Path, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Some columns of coded ads, batch by batch.
-
-    Raises:
-        InputError: There are no coded ads, or they cannot be read.
-    """
-    files = coded_files(coded)
-    return _batches(files, _schema(files[0][0]), columns)
-
-
-def coded_files(coded: Path) -> list[tuple[Path, int | None]]:
-    """The files to read and, where the manifest says so, how many rows each has.
-
-    Raises:
-        InputError: There are no coded ads, or not all that the manifest lists.
-    """
-    if coded.is_file():
-        return [(coded, None)]
-    if not coded.is_dir():
-        raise InputError(f"Found no {coded}; expected coded ads. Give the folder that `embedcode classify` wrote.")
-    there = {p.name: p for p in parts(coded)}
-    if not (coded / MANIFEST).exists():
-        found: list[tuple[Path, int | None]] = [(p, None) for p in there.values()]
-    else:
-        listed = read_json(coded / MANIFEST).get("parts")
-        if not isinstance(listed, list) or not all(isinstance(p, dict) and type(p.get("rows")) is int for p in listed):
-            raise InputError(
-                f"{coded / MANIFEST} lists no parts; expected the manifest that `embedcode classify` writes. Code the "
-                "ads again."
-            )
-        names = [str(p.get("name")) for p in listed]
-        lacking = [n for n in names if n not in there]
-        if lacking:
-            raise InputError(
-                f"{coded} lacks {', '.join(lacking[:5])}, which its {MANIFEST} lists; expected all parts. Restore "
-                "them, or give the `embedcode classify` command again to go on where it stopped."
-            )
-        found = [(there[n], p["rows"]) for n, p in zip(names, listed, strict=True)]
-    if not found:
-        raise InputError(f"Found no part-*.parquet in {coded}; expected coded ads, as `embedcode classify` writes.")
-    return found
-
-
-def _check_output(output: Path, coded: Path, force: bool) -> None:
-    if output.resolve().parent == coded.resolve() or output.resolve() == coded.resolve():
-        raise OutputError(
-            f"{output} lies among the coded ads; expected a file elsewhere, since a run goes on only in a folder of "
-            "its own. Name another with -o."
+            f"Found the format {format!r}; expected {' or '.join(FORMATS)}, or refi-qda for a project. Name one with "
+            "--format."
         )
-    if output.exists() and not output.is_file():
-        raise OutputError(f"{output} is no file; expected one to write. Name another with -o.")
-    if output.exists() and not force:
-        raise OutputError(f"{output} exists already. Replace it with --force, or name another file with -o.")
+    check_output(output, coded, force)
+    names, rows = _table(coded, evidence)
+    return write_table(output, names, rows, format)
 
 
-def _table(files: Sequence[tuple[Path, int | None]], evidence: bool) -> Table:
-    first = _schema(files[0][0])
-    kept = [f.name for f in first if f.name not in _CODED.names]
-    names = list(EVIDENCE_COLUMNS) if evidence else _columns(first, kept)
+def _table(coded: Path, evidence: bool) -> Table:
+    schema = schema_of(coded)
+    kept = [f.name for f in schema if f.name not in _CODED.names]
+    names = list(EVIDENCE_COLUMNS) if evidence else _columns(schema, kept)
     return names, (
         row
-        for batch in _batches(files, first, ["id", "codes"] if evidence else first.names)
+        for batch in batches(coded, ["id", "codes"] if evidence else schema.names)
         for row in (_evidence(batch) if evidence else _ads(batch, kept))
     )
-
-
-def _schema(file: Path) -> pa.Schema:
-    """The schema of a file of coded ads."""
-    try:
-        schema = pq.read_schema(file)
-    except (OSError, pa.ArrowException) as error:
-        raise _unreadable(file, error) from error
-    names = schema.names
-    kinds = {"probabilities": pa.types.is_struct, "strengths": pa.types.is_struct, "codes": pa.types.is_list}
-    wrong = [n for n in _CODED.names if names.count(n) != 1]
-    wrong += [n for n, is_kind in kinds.items() if n in names and not is_kind(schema.field(n).type)]
-    if not wrong and schema.field("codes").type.value_type != EVIDENCE:
-        wrong = ["codes"]
-    if wrong:
-        raise InputError(
-            f"{file} lacks {', '.join(wrong)} as `embedcode classify` writes it; found the columns "
-            f"{', '.join(names)}. Give coded ads, or code the ads again with this version."
-        )
-    return schema
-
-
-def _unreadable(file: Path, error: Exception) -> InputError:
-    return InputError(
-        f"Cannot read coded ads from {file} ({error}). Expected Parquet as `embedcode classify` writes it. Delete the "
-        "file and give the classify command again to code its ads anew."
-    )
-
-
-def _batches(
-    files: Sequence[tuple[Path, int | None]], schema: pa.Schema, columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    for file, rows in files:
-        if _schema(file) != schema:
-            raise InputError(
-                f"{file} holds other columns than {files[0][0].name}; expected parts of one run. Code the ads into a "
-                "folder of their own."
-            )
-        try:
-            with pq.ParquetFile(file) as source:
-                if rows is not None and source.metadata.num_rows != rows:
-                    raise InputError(
-                        f"{file} holds {source.metadata.num_rows} rows, its {MANIFEST} says {rows}. Delete the file "
-                        "and give the classify command again to code its ads anew."
-                    )
-                yield from source.iter_batches(_BATCH_ROWS, columns=list(columns))
-        except (OSError, pa.ArrowException) as error:
-            raise _unreadable(file, error) from error
 
 
 def _columns(schema: pa.Schema, kept: Sequence[str]) -> list[str]:
@@ -276,7 +157,30 @@ def _json_value(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int) else str(value)
 
 
-def _write_csv(out: IO[str], names: Iterable[str], rows: Iterable[Sequence[Any]]) -> int:
+def write_table(output: Path, names: Sequence[str], rows: Iterable[Sequence[Any]], format: str = "csv") -> int:
+    """Write a table as the module's first lines say; it is whole or not there.
+
+    Args:
+        output: The file.
+        names: Of the columns.
+        rows: Cells in the order of the columns; a tuple becomes one cell of CSV.
+        format: One of `FORMATS`.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    write = {"csv": _write_csv, "jsonl": _write_jsonl}[format]
+    with output_file(output) as binary:
+        out = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        count = write(out, names, rows)
+        out.detach()  # flushed; closing the file is for whoever opened it
+    return count
+
+
+def _write_csv(out: IO[str], names: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
     count = 0
     out.write("\ufeff")
     writer = csv.writer(out)

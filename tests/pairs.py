@@ -6,7 +6,7 @@ from typing import Any
 
 from ads import GENAI, ML, OTHER
 
-from embedcode.evaluate import CodedRow, CodedSpan
+from embedcode.codings import CodedRow, CodedSpan
 from embedcode.gold import GoldAd
 
 PROFILES = (ML, GENAI, OTHER)

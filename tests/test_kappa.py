@@ -7,9 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 
-from embedcode import kappa as module
-from embedcode.kappa import bootstrap_kappa, calibration_error, cohen_kappa, confusions, kappas
+from embedcode import bootstrap
+from embedcode.bootstrap import Bootstrap
+from embedcode.kappa import (
+    bootstrap_kappa,
+    calibration_error,
+    cohen_kappa,
+    confusions,
+    kappas,
+    reliability_table,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +62,7 @@ def test_bootstrap_equals_a_plain_loop(monkeypatch: pytest.MonkeyPatch, chunk: i
     tables = random_tables(30)
     rng = np.random.default_rng(0)
     plain = [kappas(tables[rng.integers(0, 30, 30)].sum(0)) for _ in range(200)]
-    monkeypatch.setattr(module, "_CHUNK", chunk)
+    monkeypatch.setattr(bootstrap, "_CHUNK", chunk)
     assert bootstrap_kappa(tables, 200) == pytest.approx(tuple(np.percentile(plain, [2.5, 97.5])), abs=1e-12)
 
 
@@ -104,3 +113,28 @@ def test_calibration_error_by_hand() -> None:
     confidence = np.array([0.95, 0.95, 0.15, 1.0])
     right = np.array([True, False, False, True])
     assert calibration_error(confidence, right) == pytest.approx(0.3 * 3 / 4 + 0.15 / 4)
+
+
+def test_the_reliability_table_equals_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(6)
+    confidence = rng.random(400)
+    right = rng.random(400) < confidence
+    table = reliability_table(confidence, right, Bootstrap(np.arange(400), 50))
+    shares, means = calibration_curve(right, confidence, n_bins=10)
+    assert [b.right for b in table] == pytest.approx(shares)
+    assert [b.confidence for b in table] == pytest.approx(means)
+    assert sum(b.ads for b in table) == 400
+    error = sum(b.ads * abs((b.confidence or 0) - (b.right or 0)) for b in table) / 400
+    assert error == pytest.approx(calibration_error(confidence, right))
+    for b in table:
+        assert b.right is not None
+        assert b.right_95 is not None
+        assert b.right_95[0] <= b.right <= b.right_95[1]
+
+
+def test_an_empty_bin_has_no_share() -> None:
+    table = reliability_table(np.array([0.95, 1.0] * 15), np.ones(30, np.bool_), Bootstrap(np.arange(30), 20))
+    assert (table[0].low, table[0].high, table[0].ads) == (0, 0.1, 0)
+    assert (table[0].confidence, table[0].right, table[0].right_95) == (None, None, None)
+    assert (table[9].ads, table[9].right, table[9].right_95) == (30, 1, None)
+    assert table[9].confidence == pytest.approx(0.975)

@@ -372,7 +372,7 @@ def test_places_that_cannot_take_it(coded: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="lies among the coded ads"):
         export_coded(part, part, force=True)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="Cannot write .*Nothing was changed"):
+    with pytest.raises(OutputError, match="Cannot write .*What was there is unchanged"):
         export_coded(coded, tmp_path / "file" / "ads.csv")
     with pytest.raises(OutputError, match="Found the format 'xlsx'; expected csv or jsonl"):
         export_coded(coded, tmp_path / "ads.xlsx", format="xlsx")
