@@ -29,7 +29,7 @@ PROFILE, CODE, TOOL = KINDS = ("profile", "code", "tool")
 Label = tuple[str, str]
 """Something that an ad may be given: one of `KINDS`, and the name of the profile, code or tool."""
 
-UNCODED, FOREIGN, REPEATED = "without a profile", "in a language that is not covered", "near-duplicates"
+UNCODED, FOREIGN, REPEATED = "without a profile", "in a language that is not covered", "repeating another ad"
 """Why an ad does not count."""
 
 _COLUMNS = ("id", "profile", "language", "duplicate_of")
@@ -133,13 +133,14 @@ def take_census(
             counts.setdefault(group, Tally()).ads += n
         for group, label, n in _given(batch, counted, groups):
             counts[group].given[label] += n
-        able.append(_mask(batch.column("profile").is_valid()))
+        able.append(~reasons[UNCODED])
         first += len(batch)
     return Census(counts, dict(+left_out), np.concatenate(able), tuple(picked))
 
 
 def given_columns(coded: Path) -> list[str]:
     """The columns that hold codes and tools; the other fields of the evidence are most of a file."""
+    schema_of(coded)  # or says what else the file is
     with pq.ParquetFile(coded_files(coded)[0][0]) as file:
         paths = [file.schema.column(i).path for i in range(len(file.schema))]
     return [p for p in paths if p.startswith("codes.") and p.endswith((".code", ".tool"))]

@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -205,12 +205,15 @@ def whole(path: Path, tag: str = "") -> Iterator[IO[bytes]]:
         raise
 
 
-def check_output(output: Path, coded: Path, force: bool) -> None:
+def check_output(output: Path, coded: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Check that a file may be written.
 
     Raises:
-        OutputError: It lies among the coded ads, is no file, or is there already and `force` is not given.
+        OutputError: It lies among the coded ads, is one of the further inputs, is no file, or is there already and
+            `force` is not given.
     """
+    if output.resolve() in {path.resolve() for path in inputs}:
+        raise OutputError(f"{output} is read by this command; expected another file to write. Name another.")
     if output.resolve().parent == coded.resolve() or output.resolve() == coded.resolve():
         raise OutputError(
             f"{output} lies among the coded ads; expected a file elsewhere, since a run goes on only in a folder of "

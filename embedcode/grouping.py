@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from embedcode.errors import InputError, some
 from embedcode.periods import PERIODS, periods
@@ -47,6 +48,8 @@ class Grouping:
         Raises:
             InputError: There are too many groups.
         """
+        if pa.types.is_floating(column.type):
+            column = pc.if_else(pc.is_nan(column), None, column)  # how pandas writes that there is no value
         values: list[str | None] = [v if v and v.strip() else None for v in identifiers(column).to_pylist()]
         if self.period:
             names: list[str | None] = periods(column, self.period).to_pylist()
@@ -57,8 +60,9 @@ class Grouping:
         self.groups.update(filter(None, names))
         if len(self.groups) > MOST_GROUPS:
             advice = "" if self.period else ", or give a --period where it holds dates"
+            such = some([g[:40] for g in sorted(self.groups)])
             raise InputError(
-                f"The column {self.column} makes more than {MOST_GROUPS} groups, such as {some(sorted(self.groups))}. "
+                f"The column {self.column} makes more than {MOST_GROUPS} groups, such as {such}. "
                 f"Expected one that puts many ads into a group. Name another column{advice}."
             )
         return names

@@ -139,6 +139,11 @@ def prevalence(
     rows = sample.drawing.rows if sample.drawing else None
     census = take_census(coded, rows=rows, ids=[ad.id for ad in sample.ads], grouping=grouping)
     check_drawing(sample, census.able)
+    if grouping and not grouping.groups:
+        raise InputError(
+            f"Found no date in the column {by} ({some([v[:40] for v in grouping.unread])}); expected dates such as "
+            "2025-03-31. Name another column, or leave out --period."
+        )
     spellings = {s.casefold(): tool.name for tool in book.tools for s, _ in tool.spellings}
     pairs = _pairs(census, sample, spellings, coded)
     total = census.total

@@ -31,7 +31,7 @@ def text(found: Prevalence, names: Mapping[str, str], *, every: bool = False) ->
     for kind in KINDS:
         shares = [s for s in overall.shares if s.kind == kind]
         shown = shares if every or kind != TOOL else shares[:SHOWN_TOOLS]
-        lines += _table(kind, [(_named(s, names), s.coded, overall, s) for s in shown])
+        lines += _table(kind, "in ads", [(_named(s, names), s.coded, overall, s) for s in shown])
         if len(shown) < len(shares):
             lines.append(f"  ... and {len(shares) - len(shown):,} more; --only names some, --json has all")
     if found.by:
@@ -39,7 +39,8 @@ def text(found: Prevalence, names: Mapping[str, str], *, every: bool = False) ->
         for i, share in enumerate(overall.shares):
             if every or share.kind != TOOL:
                 lines += ["", f"{_named(share, names)} by {where}"]
-                lines += _table(found.period or found.by, [(g.name, g.ads, g, g.shares[i]) for g in found.groups])
+                rows = [(g.name, g.ads, g, g.shares[i]) for g in found.groups]
+                lines += _table(found.period or found.by, "of ads", rows)
     notes = [line for note in _notes(found) for line in wrap(note, WIDTH, subsequent_indent="  ")]
     return "\n".join([*lines, "", *notes])
 
@@ -48,11 +49,11 @@ def _named(share: Share, names: Mapping[str, str]) -> str:
     return f"{share.name} {names[share.name]}" if share.kind == CODE else share.name
 
 
-def _table(heading: str, rows: Sequence[tuple[str, int, Group, Share]]) -> list[str]:
+def _table(heading: str, ads: str, rows: Sequence[tuple[str, int, Group, Share]]) -> list[str]:
     """A row for each share: its name, a number of ads, where it was measured, and what."""
     if not rows:
         return []
-    head = [heading, "corrected", "interval", "as coded", "ads", "found by hand"]
+    head = [heading, "corrected", "interval", "as coded", ads, "found by hand"]
     return ["", *columns([head, *([name, *_cells(ads, group, share)] for name, ads, group, share in rows)])]
 
 
@@ -86,5 +87,6 @@ def _notes(found: Prevalence) -> list[str]:
         notes.append(f"Not corrected, since people coded fewer than {FEWEST} of their ads: {some(few, 6)}.")
     if any(s.found is None for s in found.overall.shares):
         notes.append("Not corrected: tools and their codes; the sample has no column tech.")
-    notes.append("This holds only if the bundle was not built from the ads of the sample.")
+    notes.append("The intervals are for the shares in these very ads, not in others like them.")
+    notes.append("All this holds only if the bundle was not built from the ads of the sample.")
     return notes

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from embedcode import sample
 from embedcode.corpus import Corpus, Filter
 from embedcode.errors import InputError, OutputError
 from embedcode.folder import locked, write_whole
@@ -226,16 +227,14 @@ class Review:
 
 
 def draw(corpus: Corpus, design: Design) -> list[int]:
-    """The rows of a sample, in the order in which they are reviewed; ads that could not be coded are left out.
-
-    A random sample is the beginning of a shuffle of all ads, so that a larger one with the same seed goes on with it.
-    """
+    """The rows of a sample, in the order in which they are reviewed; ads that could not be coded are left out."""
+    able = np.array(corpus.ads["profile"].is_valid().to_pylist(), dtype=np.bool_)
     if design.sample == "unsure":
-        able = corpus.find(Filter(order="unsure"))
+        unsure = corpus.find(Filter(order="unsure"))
+        rows = unsure[able[unsure]][: design.size]
     else:
-        able = np.random.default_rng(design.seed).permutation(len(corpus))
-    known = np.array(corpus.ads["profile"].is_valid().to_pylist(), dtype=np.bool_)
-    return [int(r) for r in able[known[able]][: design.size]]
+        rows = sample.draw(able, design.seed, design.size)
+    return [int(row) for row in rows]
 
 
 def reviews(folder: Path) -> Sequence[str]:

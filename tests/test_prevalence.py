@@ -305,7 +305,7 @@ def test_what_does_not_count(tmp_path: Path, book: CodingBook) -> None:
     assert found.left_out == {
         "without a profile": 2,
         "in a language that is not covered": 1,
-        "near-duplicates": 1,
+        "repeating another ad": 1,
     }
     assert (found.overall.ads, found.overall.sampled, found.sample_left_out) == (60, 40, 3)
     assert (named(found.overall.shares)[ML].coded, named(found.overall.shares)["TASK3"].coded) == (0, 0)
@@ -357,6 +357,28 @@ def test_periods(tmp_path: Path, book: CodingBook) -> None:
     shown = shown_text(found)
     assert "In no group: 20 ads without a date." in shown
     assert "In no group: 20 ads whose date is not as in 2025-03-31: 'soon', '3/4/2025'." in shown
+
+
+def test_a_number_that_is_none_is_no_value(tmp_path: Path, book: CodingBook) -> None:
+    rows = [coded_row(i, year=2024.0 if i % 2 else float("nan")) for i in range(80)]
+    coded = write_coded(tmp_path / "coded", rows, [pa.field("year", pa.float64())])
+    people = write_people(tmp_path / "p.parquet", [people_row(i) for i in range(80)])
+    assert [(g.name, g.ads) for g in found_in(coded, people, book, by="year").groups] == [("2024", 40), ("(none)", 40)]
+
+
+def test_a_column_without_a_date(tmp_path: Path, book: CodingBook) -> None:
+    rows = [coded_row(i, sector="banks") for i in range(40)]
+    coded = write_coded(tmp_path / "coded", rows, [pa.field("sector", pa.string())])
+    people = write_people(tmp_path / "p.parquet", [people_row(i) for i in range(40)])
+    with pytest.raises(InputError, match=r"no date in the column sector \('banks'\); expected dates such as"):
+        found_in(coded, people, book, by="sector", period="month")
+
+
+def test_coded_ads_that_are_no_parquet(tmp_path: Path, book: CodingBook) -> None:
+    (tmp_path / "coded.csv").write_text("id,profile\n", encoding="utf-8")
+    people = write_people(tmp_path / "p.parquet", [people_row(i) for i in range(40)])
+    with pytest.raises(InputError, match=r"Cannot read coded ads from .*coded\.csv"):
+        found_in(tmp_path / "coded.csv", people, book)
 
 
 def test_dates_of_a_date_column(tmp_path: Path, book: CodingBook) -> None:

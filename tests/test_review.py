@@ -108,9 +108,7 @@ def test_agreement_takes_random_blind_samples_only(corpus: Corpus, tmp_path: Pat
             if (sample, mode) == ("random", "blind"):
                 assert evaluate(corpus.folder, review.file, PROFILES, CODES, resamples=10).ads == 3
             else:
-                with pytest.raises(
-                    InputError, match=rf"{sample} \({mode}\).*needs a random sample that was coded blind"
-                ):
+                with pytest.raises(InputError, match="Expected a random sample that was coded blind"):
                     evaluate(corpus.folder, review.file, PROFILES, CODES, resamples=10)
 
 
