@@ -250,17 +250,22 @@ def memory(folder: Path, texts: list[str], counts: list[int]) -> None:
     print(f"\n{'ads':>12}{'seconds':>10}{'ads/s':>10}{'peak MB':>10}")
     for count in counts:
         ads = folder / "recombined.parquet"
-        lines = Lines(texts)
-        schema = pa.schema([("text", pa.string())])
-        with pq.ParquetWriter(ads, schema, compression="zstd") as out:
-            for first in range(0, count, 10_000):
-                rows = [lines.ad(3600) for _ in range(min(10_000, count - first))]
-                out.write_table(pa.table({"text": rows}, schema))
+        recombine(texts, count, ads)
         timed = Timed("", [str(BIN), "classify", str(ads), "-o", "OUT", "--workers", "2"], count)
         timed.run(folder)
         if timed.failed:
             raise SystemExit(timed.failed)
         print(f"{count:>12,}{timed.middle:>10.1f}{count / timed.middle:>10,.0f}{timed.peak:>10,.0f}", flush=True)
+
+
+def recombine(texts: list[str], count: int, path: Path) -> None:
+    """Write ads made from lines of the given ones, 3.6 KB each."""
+    lines = Lines(texts)
+    schema = pa.schema([("text", pa.string())])
+    with pq.ParquetWriter(path, schema, compression="zstd") as out:
+        for first in range(0, count, 10_000):
+            rows = [lines.ad(3600) for _ in range(min(10_000, count - first))]
+            out.write_table(pa.table({"text": rows}, schema))
 
 
 class Lines:

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from embedcode.errors import InputError
 from embedcode.formats import FORMATS, AdsFile, JsonLines, Pick, format_of
+from embedcode.remote import MAGIC, Place, Remote, is_remote
 from embedcode.types import NO_TEXT
 from embedcode.values import is_nameable, is_text, plain
 
@@ -82,12 +84,15 @@ class Source:
         kept: The kept columns under their own names, with their types in the input; those of a dictionary
             column are its values', those of a JSON column are found from its first thousand lines.
         options: What was asked for beside the files, as far as it decides what is read.
+        picks: The files that can be read, and the columns to read from each.
+        unreadable: What to say of the others.
+        limit: How many rows are read at most.
         problems: After reading: what could not be read, a sentence or two for each file or part.
     """
 
     def __init__(
         self,
-        files: tuple[Path, ...],
+        files: tuple[Place, ...],
         picks: Sequence[tuple[AdsFile, Pick]],
         kept: pa.Schema,
         unreadable: Sequence[str] = (),
@@ -98,9 +103,9 @@ class Source:
         self.options = dict(options or {})
         self.kept = kept
         self.problems = list(unreadable)
-        self._picks = picks
-        self._unreadable = unreadable
-        self._limit = limit
+        self.picks = picks
+        self.unreadable = unreadable
+        self.limit = limit
 
     @classmethod
     def open(
@@ -129,7 +134,7 @@ class Source:
         if STANDARD_INPUT in inputs:
             if len(inputs) > 1:
                 raise InputError("`-` (standard input) cannot be read along with files. Give one or the other.")
-            files: tuple[Path, ...] = ()
+            files: tuple[Place, ...] = ()
             ads: list[AdsFile] = [JsonLines(None, encoding)]
         else:
             try:
@@ -177,32 +182,13 @@ class Source:
         """
         if rows < 1:
             raise ValueError(f"a batch of {rows} rows")
-        done = size = 0
-        waiting: list[pa.RecordBatch] = []
-        for batch in self._read():
-            ends = np.cumsum(pc.fill_null(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False))
-            first = 0
-            while first < len(batch):
-                count = sum(map(len, waiting))
-                before = int(ends[first - 1]) if first else 0
-                fits = int(np.searchsorted(ends, BATCH_BYTES - size + before, side="right")) - first
-                take = max(min(fits, rows - count, len(batch) - first), 0 if waiting else 1)
-                if take:
-                    waiting.append(batch.slice(first, take))
-                    first += take
-                    size += int(ends[first - 1]) - before
-                if first < len(batch) or count + take == rows:
-                    # Concatenated even if it is one: a slice would drag its whole batch along when pickled.
-                    yield completed(pa.concat_batches(waiting), done)
-                    done, size, waiting = done + count + take, 0, []
-        if waiting:
-            yield completed(pa.concat_batches(waiting), done)
+        return batched(self._read(), rows)
 
     def _read(self) -> Iterator[pa.RecordBatch]:
         """The batches as the files give them, up to the limit."""
-        self.problems = list(self._unreadable)
-        left = sys.maxsize if self._limit is None else self._limit
-        for file, picked in self._picks:
+        self.problems = list(self.unreadable)
+        left = sys.maxsize if self.limit is None else self.limit
+        for file, picked in self.picks:
             file.problems.clear()
             count = 0
             try:
@@ -221,12 +207,81 @@ class Source:
                 return
 
 
-def find(given: str) -> list[Path]:
+class Cutter:
+    """Says where batches end: after so many rows, or before their texts would be longer than `BATCH_BYTES` together."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._count = self._size = 0
+
+    def cut(self, lengths: NDArray[np.int32]) -> Iterator[tuple[int, bool]]:
+        """Cut rows that follow those given before.
+
+        Args:
+            lengths: Bytes of their texts, shape (n,).
+
+        Yields:
+            A number of rows, and whether a batch ends after them.
+        """
+        ends = np.cumsum(lengths, dtype=np.int64)
+        first = 0
+        while first < len(ends):
+            before = int(ends[first - 1]) if first else 0
+            fits = int(np.searchsorted(ends, BATCH_BYTES - self._size + before, side="right")) - first
+            take = max(min(fits, self._rows - self._count, len(ends) - first), 0 if self._count else 1)
+            first += take
+            self._count += take
+            self._size += int(ends[first - 1]) - before if take else 0
+            full = first < len(ends) or self._count == self._rows
+            if full:
+                self._count = self._size = 0
+            yield take, full
+
+
+def batched(read: Iterable[pa.RecordBatch], rows: int, first: int = 0) -> Iterator[pa.RecordBatch]:
+    """Rows in batches as `Cutter` cuts them, completed.
+
+    Args:
+        read: Batches of any size.
+        rows: Rows of a batch, at most.
+        first: The number of the first row.
+    """
+    cutter = Cutter(rows)
+    waiting: list[pa.RecordBatch] = []
+
+    def whole() -> pa.RecordBatch:
+        nonlocal first, waiting
+        # Concatenated even if it is one: a slice would drag its whole batch along when pickled.
+        batch = completed(pa.concat_batches(waiting), first)
+        first, waiting = first + len(batch), []
+        return batch
+
+    for batch in read:
+        done = 0
+        for take, full in cutter.cut(text_lengths(batch)):
+            if take:
+                waiting.append(batch.slice(done, take))
+                done += take
+            if full:
+                yield whole()
+    if waiting:
+        yield whole()
+
+
+def text_lengths(batch: pa.RecordBatch) -> NDArray[np.int32]:
+    """Bytes of the texts of a batch, shape (n,); 0 where there is none."""
+    lengths: NDArray[np.int32] = pc.fill_null(pc.binary_length(batch.column("text")), 0).to_numpy(zero_copy_only=False)
+    return lengths
+
+
+def find(given: str) -> Sequence[Place]:
     """The files that one input names.
 
     Raises:
         InputError: There are none, or they are not ads.
     """
+    if is_remote(given):
+        return find_remote(Remote.parse(given))
     path = Path(given)
     if path.is_dir():
         files = sorted(filter(is_ads, path.iterdir()))
@@ -258,13 +313,38 @@ def find(given: str) -> list[Path]:
     return files
 
 
-def is_ads(path: Path) -> bool:
+def find_remote(address: Remote) -> list[Remote]:
+    """The files that an address names: a file, a folder, or a glob.
+
+    Raises:
+        InputError: There are none, or they are not ads.
+    """
+    try:
+        if MAGIC & set(address.key):
+            files = address.glob()
+        else:
+            files = [address] if address.is_file() else sorted(address.iterdir())
+    except OSError as error:
+        raise InputError(
+            f"{address} cannot be read: {error}. Check the address, the credentials and, for a server of your own, "
+            "AWS_ENDPOINT_URL."
+        ) from error
+    found = [file for file in files if is_ads(file)]
+    if not found:
+        raise InputError(
+            f"There are no ads at {address}. Expected a file, a folder or a glob of files that end in "
+            f"{listed(FORMATS)}; found: {listed(file.name for file in files)}. Check the address and the credentials."
+        )
+    return found
+
+
+def is_ads(path: Place) -> bool:
     """Whether a file found in a folder is taken for ads."""
     return (
         not path.name.startswith((".", "_"))
         and path.name != "manifest.json"
         and format_of(path) is not None
-        and path.is_file()
+        and (isinstance(path, Remote) or path.is_file())  # what a store lists under such a name is a file
     )
 
 

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embedcode.errors import InputError
+from embedcode.remote import Place, Remote
 from embedcode.types import KEPT
 from embedcode.values import (
     JSON_NAMES,
@@ -48,6 +49,9 @@ CHUNK_ROWS, CHUNK_SIZE = 256, 1 << 25
 
 PARQUET_ROWS = 32
 """Rows of a Parquet file read at a time, whose length is known afterwards only: so many may be of the longest."""
+
+BUFFER, REMOTE_BUFFER = 1 << 20, 1 << 23
+"""How much of a Parquet column is fetched at a time, in bytes; each time costs a request where the file is remote."""
 
 HEAD_LINES, HEAD_BYTES = 1000, 1 << 22
 """How much of a JSON Lines file is looked at for its columns and their types."""
@@ -101,7 +105,7 @@ class AdsFile(ABC):
 
     expected: ClassVar[str]
 
-    def __init__(self, path: Path | None, encoding: str) -> None:
+    def __init__(self, path: Place | None, encoding: str) -> None:
         self.path = path
         self.encoding = encoding
         self.problems: list[str] = []
@@ -138,10 +142,10 @@ class AdsFile(ABC):
         stream: io.BufferedReader | gzip.GzipFile
         if self.path is None:
             stream = io.BufferedReader(cast(io.RawIOBase, sys.stdin.buffer))
-        elif self.path.suffix.lower() == ".gz":
-            stream = gzip.GzipFile(self.path)
         else:
-            stream = self.path.open("rb")
+            stream = cast(io.BufferedReader, self.path.open("rb"))
+            if self.path.suffix.lower() == ".gz":
+                stream = gzip.GzipFile(fileobj=stream)
         start = stream.peek(4)[:4]
         found = (name for mark, name in BYTE_ORDER_MARKS if start.startswith(mark))
         encoding = next(found, self.encoding)
@@ -210,18 +214,38 @@ class Parquet(AdsFile):
     expected = "a whole Parquet file without encryption (fetch it again, decrypt it, or leave it out)"
 
     def schema(self) -> pa.Schema:
-        with self._failures():
-            return pq.read_schema(self.path)
+        with self._failures(), self._file() as file:
+            return file.schema_arrow
 
-    def read(self, pick: Pick) -> Iterator[pa.RecordBatch]:
-        # With a buffer a column chunk is read page by page instead of as a whole; read ahead, all would be kept to
-        # the end of the file.
-        options = {"buffer_size": 1 << 20, "pre_buffer": False, "page_checksum_verification": True}
-        with self._failures(), pq.ParquetFile(self.path, **options) as file:
+    def groups(self) -> int:
+        """How many row groups it has."""
+        with self._failures(), self._file() as file:
+            return int(file.num_row_groups)
+
+    def read(self, pick: Pick, groups: Iterable[int] | None = None) -> Iterator[pa.RecordBatch]:
+        """As `AdsFile.read`.
+
+        Args:
+            groups: The row groups to read; None for all.
+        """
+        with self._failures(), self._file() as file:
             names = set(file.schema_arrow.names)
             wanted = {pick.text, pick.title, pick.id, *pick.keep.names} & names
-            for batch in few_rows(file, sorted(wanted)):
-                yield self._batch(batch, pick, names)
+            for group in range(file.num_row_groups) if groups is None else groups:
+                for batch in few_rows(file, group, sorted(wanted)):
+                    yield self._batch(batch, pick, names)
+
+    @contextmanager
+    def _file(self) -> Iterator[pq.ParquetFile]:
+        # With a buffer a column chunk is read page by page instead of as a whole; read ahead, all would be kept to
+        # the end of the file.
+        options = {"pre_buffer": False, "page_checksum_verification": True}
+        if isinstance(self.path, Remote):
+            with self.path.random_access() as raw, pq.ParquetFile(raw, buffer_size=REMOTE_BUFFER, **options) as file:
+                yield file
+        else:
+            with pq.ParquetFile(self.path, buffer_size=BUFFER, **options) as file:
+                yield file
 
     def _batch(self, batch: pa.RecordBatch, pick: Pick, names: set[str]) -> pa.RecordBatch:
         nothing = pa.nulls(len(batch), pa.string())
@@ -319,7 +343,7 @@ class JsonLines(AdsFile):
 
     expected = "JSON Lines: an object on every line (jq -c '.[]' FILE makes them of an array)"
 
-    def __init__(self, path: Path | None, encoding: str) -> None:
+    def __init__(self, path: Place | None, encoding: str) -> None:
         super().__init__(path, encoding)
         self._decode = json.JSONDecoder(strict=False).decode  # control characters may stand in strings
         self._columns: dict[str, pa.DataType] = {}
@@ -432,7 +456,7 @@ FORMATS: dict[str, type[AdsFile]] = {
 """How a file is read, by the ending of its name; all but Parquet may be compressed (`.csv.gz`)."""
 
 
-def format_of(path: Path) -> type[AdsFile] | None:
+def format_of(path: Place) -> type[AdsFile] | None:
     """How a file is read, by the ending of its name in upper or lower case; None for any other file."""
     name = path.name.lower()
     found = FORMATS.get(Path(name.removesuffix(".gz")).suffix)
@@ -467,19 +491,18 @@ def transposed(rows: Iterable[Row]) -> Iterator[list[tuple[Any, ...]]]:
         raise failure
 
 
-def few_rows(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of a Parquet file, a few at a time; in a row group that cannot be read to its end, one by one."""
-    for number in range(file.num_row_groups):
-        group = file.metadata.row_group(number)
-        rows = CHUNK_SIZE * group.num_rows // max(group.total_byte_size, 1)
-        read = partial(file.iter_batches, row_groups=[number], columns=columns, use_threads=False)
-        done = 0
-        try:
-            for batch in read(min(PARQUET_ROWS, max(rows, 1))):
-                yield batch
-                done += len(batch)
-        except (OSError, pa.ArrowException):
-            yield from islice(read(1), done, None)  # until it fails again
+def few_rows(file: pq.ParquetFile, number: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a row group, a few at a time; where it cannot be read to its end, one by one."""
+    group = file.metadata.row_group(number)
+    rows = CHUNK_SIZE * group.num_rows // max(group.total_byte_size, 1)
+    read = partial(file.iter_batches, row_groups=[number], columns=columns, use_threads=False)
+    done = 0
+    try:
+        for batch in read(min(PARQUET_ROWS, max(rows, 1))):
+            yield batch
+            done += len(batch)
+    except (OSError, pa.ArrowException):
+        yield from islice(read(1), done, None)  # until it fails again
 
 
 def as_batch(arrays: list[pa.Array], pick: Pick) -> pa.RecordBatch:

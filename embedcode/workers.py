@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
 
 import pyarrow as pa
@@ -44,6 +44,29 @@ class Coded:
     seconds: Counter[str]
     asked: int = 0
     found: int = 0
+
+
+@dataclass
+class Work:
+    """What coding took so far, of all processes together.
+
+    Attributes:
+        seconds: By stage.
+        asked, found: Segments looked up, and those that were known.
+        deaths: How often a worker died.
+    """
+
+    seconds: Counter[str] = field(default_factory=Counter)
+    asked: int = 0
+    found: int = 0
+    deaths: int = 0
+
+    def add(self, more: Coded | Work) -> None:
+        """Add what more took."""
+        self.seconds += more.seconds
+        self.asked += more.asked
+        self.found += more.found
+        self.deaths += more.deaths if isinstance(more, Work) else 0
 
 
 def code(coder: Coder, piece: pa.RecordBatch) -> Coded:
@@ -85,17 +108,19 @@ class Workers:
         deaths: How often a worker has died.
     """
 
-    def __init__(self, coder: Coder, load: Callable[[], Coder], count: int) -> None:
+    def __init__(self, coder: Coder, load: Callable[[], Coder], count: int, *, fork: bool = FORK) -> None:
         """Start nothing yet.
 
         Args:
             coder: The coder, which forked workers share.
             load: Loads it, for workers that are not forked.
             count: How many workers.
+            fork: Whether workers are forked.
         """
         self.deaths = 0
         self._coder = coder
-        self._arguments = (coder if FORK else None, load)
+        self._method = "fork" if fork else "spawn"
+        self._arguments = (coder if fork else None, load)
         self.count = count
         self._pool: ProcessPoolExecutor | None = None
 
@@ -142,7 +167,7 @@ class Workers:
 
     def _new(self, count: int) -> ProcessPoolExecutor:
         one_each()
-        return ProcessPoolExecutor(count, get_context("fork" if FORK else "spawn"), _start, self._arguments)
+        return ProcessPoolExecutor(count, get_context(self._method), _start, self._arguments)
 
     def _alone(self, piece: pa.RecordBatch) -> Coded:
         """Code a piece, each of whose rows may be the one that ends its process."""

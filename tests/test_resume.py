@@ -32,6 +32,7 @@ from typer.testing import CliRunner
 
 from embedcode import cli
 from embedcode import folder as folders
+from embedcode import journal as journals
 from embedcode import run as running
 from embedcode import workers as working
 from embedcode.building import rebuild
@@ -463,7 +464,7 @@ def test_the_hash_of_a_finished_run_is_noted(
         time.sleep(0.5)
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    monkeypatch.setattr(running, "file_hash", slow)
+    monkeypatch.setattr(journals, "file_hash", slow)
     code(built_study, ads, tmp_path / "out")
     journal = json.loads((tmp_path / "out" / JOURNAL).read_bytes())
     assert journal["input"][0]["sha256"] == hashlib.sha256(ads.read_bytes()).hexdigest()

@@ -23,6 +23,7 @@ from conftest import Study
 
 from embedcode import folder as folders
 from embedcode import run as running
+from embedcode import storage as storing
 from embedcode import workers as working
 from embedcode._version import __version__
 from embedcode.documents import Columns, Source
@@ -307,15 +308,16 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
 def test_no_space_left(
     built_study: Study, ads: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, written = running.write_whole, []
+    write, written = storing.write_whole, []
 
     def full(path: Path, data: Any) -> None:
         if len(written) == 2:
             raise OSError(28, "No space left on device")
-        written.append(path)
+        if path.name.startswith("part-"):
+            written.append(path)
         write(path, data)
 
-    monkeypatch.setattr(running, "write_whole", full)
+    monkeypatch.setattr(storing, "write_whole", full)
     with pytest.raises(OutputError, match="No space left on device. 2 parts are finished and intact"):
         code(built_study, ads["csv"], tmp_path / "out", rows_per_part=10)
     assert sorted(parts(tmp_path / "out")) == ["part-00000.parquet", "part-00001.parquet"]
