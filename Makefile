@@ -7,7 +7,7 @@ TORCH ?= torch==2.13.0
 # How long each target is fuzzed.
 SECONDS ?= 600
 
-.PHONY: demo test test-slow test-browser test-lowest audit fuzz format clean
+.PHONY: demo test test-slow test-browser test-engines test-lowest audit fuzz format clean
 
 demo: $(VENV)/.core
 	$(BIN)/embedcode demo
@@ -16,7 +16,7 @@ test: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not transformers and not slow and not browser"
+	$(BIN)/pytest -m "not transformers and not slow and not browser and not engines"
 
 # The transformer backend on a real model, training, and whatever else takes long.
 test-slow: $(VENV)/.transformers
@@ -25,6 +25,10 @@ test-slow: $(VENV)/.transformers
 # The workbench in a real browser: Chromium from Debian's packages, axe-core from npm.
 test-browser: $(VENV)/.browser
 	$(BIN)/pytest -m browser
+
+# Ray, Spark and the recipes of docs/engines.md, on clusters of this machine: Java from Debian's packages.
+test-engines: $(VENV)/.engines
+	$(BIN)/pytest -m engines
 
 # Coverage-guided fuzzing; outside CI. Each target goes on with the inputs that earlier runs kept.
 fuzz: $(VENV)/.fuzz
@@ -37,7 +41,7 @@ test-lowest:
 	$(PYTHON) -m venv --clear $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --editable . hypothesis pytest \
 		$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])' | sed 's/>=/==/g')
-	$(VENV)-lowest/bin/pytest -m "not transformers and not slow and not browser"
+	$(VENV)-lowest/bin/pytest -m "not transformers and not slow and not browser and not engines"
 
 # Known vulnerabilities of the dependencies; asks a public database.
 audit:
@@ -72,6 +76,11 @@ $(VENV)/.browser: $(VENV)/.test
 	command -v chromium || { apt-get update --quiet; apt-get install --yes --quiet chromium; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check playwright
 	npm install --silent --no-save --prefix $(VENV) axe-core
+	touch $@
+
+$(VENV)/.engines: $(VENV)/.test
+	command -v java || { apt-get update --quiet; apt-get install --yes --quiet default-jre-headless; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ray,spark,test]' 'dask[dataframe]' duckdb 'moto[s3,server]' polars
 	touch $@
 
 $(VENV)/.fuzz: $(VENV)/.test

@@ -1,4 +1,4 @@
-"""The command line. Each command is a thin shell over a function; only this module prints and exits."""
+"""The command line. Each command is a thin shell over a function; only `cli` and its parts `cli_*` print and exit."""
 
 from __future__ import annotations
 
@@ -6,17 +6,38 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
+from embedcode import cli_anchors, cli_figures
 from embedcode._version import __version__
+from embedcode.cli_common import (
+    Anchors,
+    Download,
+    Encoding,
+    Force,
+    IdColumn,
+    Index,
+    Model,
+    TextColumn,
+    TitleColumn,
+    n_ads,
+    new_console,
+    progress,
+    to_json,
+)
 from embedcode.errors import EmbedcodeError, InputError
 from embedcode.threads import one_each
+
+if TYPE_CHECKING:
+    from embedcode.coder import Coder
+    from embedcode.ray_engine import RayEngine
+    from embedcode.run import Bundled
 
 # Imports that take long stand inside the commands, so that each command loads only what it needs.
 
@@ -63,23 +84,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Code job advertisements with a coding book, locally, with evidence for every decision.",
 )
-anchors_app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    help="Curate the coding book: check, list, add, copy, suggest tools.",
-)
-app.add_typer(anchors_app, name="anchors")
+app.add_typer(cli_anchors.app, name="anchors")
 
 LOCAL = "127.0.0.1"
 
-Index = Annotated[str, typer.Option("--index", help="Bundle: a folder, or a name under indexes/.")]
-Anchors = Annotated[Path | None, typer.Option("--anchors", help="Folder of the coding book.")]
-Model = Annotated[str | None, typer.Option("--model", help="Folder of the embedder, where it is not in the bundle.")]
-Download = Annotated[bool, typer.Option("--download", help="Allow the embedder to be fetched from the hub.")]
-TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column with the text of the ad.")]
-TitleColumn = Annotated[str | None, typer.Option("--title-column", help="Column with its title.")]
-IdColumn = Annotated[str | None, typer.Option("--id-column", help="Column with its identifier.")]
-Encoding = Annotated[str, typer.Option("--encoding", help="Encoding of CSV and JSON Lines.")]
+Engine = Literal["local", "ray"]
 
 
 def _version(wanted: bool) -> None:
@@ -107,7 +116,7 @@ def classify(
             metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the coded ads.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="Folder for the coded ads; s3:// and gs:// too.")],
     index: Index = "default",
     anchors: Anchors = None,
     text_column: TextColumn = None,
@@ -115,7 +124,13 @@ def classify(
     id_column: IdColumn = None,
     keep: Annotated[str, typer.Option("--keep", help="Input columns to pass on, parted by commas; all for all.")] = "",
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")] = None,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = max(1, os.cpu_count() or 1),
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes; one for each processor where not given.")
+    ] = None,
+    engine: Annotated[Engine, typer.Option("--engine", help="ray: on a cluster (extra embedcode[ray]).")] = "local",
+    address: Annotated[
+        str | None, typer.Option("--address", help="ray: HOST:PORT, or auto; starts one here where not given.")
+    ] = None,
     min_confidence: Annotated[
         float, typer.Option("--min-confidence", min=0.0, max=1.0, help="Leave the profile open below this confidence.")
     ] = 0.0,
@@ -125,6 +140,7 @@ def classify(
     fail_on_error: Annotated[
         bool, typer.Option("--fail-on-error", help="Exit status 1 where an ad could not be coded.")
     ] = False,
+    dedupe: Annotated[bool, typer.Option("--dedupe", help="Fill duplicate_of: mark ads that repeat another.")] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Show what each stage took.")] = False,
     segment_cache: Annotated[
         int | None, typer.Option("--segment-cache", min=0, help="Segments that each process remembers; 0 for none.")
@@ -139,13 +155,19 @@ def classify(
     Example: `embedcode classify ads.parquet -o coded --keep date,sector`
 
     First look: `embedcode classify ads.csv -o look --text-column description --limit 100`
+
+    On a Ray cluster: `embedcode classify 's3://bucket/ads/*.parquet' -o s3://bucket/coded --engine ray --address auto`
     """
     from embedcode import run as running
     from embedcode import show
     from embedcode.coder import REMEMBERED
     from embedcode.documents import Columns, Source
+    from embedcode.remote import place
 
+    if address and engine != "ray":
+        raise InputError("Found --address without --engine ray. Add it, or leave the address out.")
     kept = tuple(k.strip() for k in keep.split(",") if k.strip())
+    to = place(output)
     source = Source.open(inputs, Columns(text_column, title_column, id_column, kept), encoding=encoding, limit=limit)
     remember = REMEMBERED if segment_cache is None else segment_cache
     bundled = running.Bundled(index, str(anchors) if anchors else None, model, download, min_confidence, remember)
@@ -153,42 +175,44 @@ def classify(
     if not source.files:
         typer.echo("Standard input cannot be read again: this run cannot be continued if it is stopped.", err=True)
     try:
-        with _progress("ads coded") as advance:
+        with _engine(engine, address, workers, coder, bundled) as chosen, progress("ads coded") as advance:
             done = running.run(
                 source,
-                output,
+                to,
                 bundled,
                 coder=coder,
-                workers=workers,
+                workers=workers or os.cpu_count() or 1,
+                engine=chosen,
                 rows_per_part=rows_per_part,
                 restart=restart,
+                dedupe=dedupe,
                 progress=advance,
             )
     except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped. The finished parts in {output} are whole; give the same command again to go on.", err=True
-        )
+        typer.echo(f"Stopped. The finished parts in {to} are whole; give the same command again to go on.", err=True)
         raise typer.Exit(130) from None
-    console = _console()
+    console = new_console()
     console.print(
         show.counts(
-            f"{_ads(done.rows)}, {(done.rows - done.before) / max(done.seconds, 1e-9):,.0f} a second → {output}",
+            f"{n_ads(done.rows)}, {(done.rows - done.before) / max(done.seconds, 1e-9):,.0f} a second → {to}",
             _ordered(done.profiles),
         )
     )
     if done.failed:
         reasons = "; ".join(f"{n:,} × {reason}" for reason, n in done.errors.most_common(5))
-        typer.echo(f"{_ads(done.failed)} could not be coded (column error says why): {reasons}", err=True)
+        typer.echo(f"{n_ads(done.failed)} could not be coded (column error says why): {reasons}", err=True)
     if done.repeated:
-        typer.echo(f"{_ads(done.repeated)} with an id that an ad before has; all are kept.", err=True)
+        typer.echo(f"{n_ads(done.repeated)} with an id that an ad before has; all are kept.", err=True)
+    if dedupe:
+        typer.echo(f"Near-duplicates of an ad before them: {n_ads(done.duplicates)} (column duplicate_of)")
     if done.foreign:
         languages = ", ".join(f"{k} {n:,}" for k, n in done.languages.most_common() if k not in ("en", "nl"))
         typer.echo(
-            f"Warning: {_ads(done.foreign)} in neither English nor Dutch ({languages}); coded all the same.",
+            f"Warning: {n_ads(done.foreign)} in neither English nor Dutch ({languages}); coded all the same.",
             err=True,
         )
     if done.before:
-        typer.echo(f"{_ads(done.before)} had been coded before; the run went on from there.", err=True)
+        typer.echo(f"{n_ads(done.before)} had been coded before; the run went on from there.", err=True)
     if done.deaths:
         typer.echo(f"Workers died {done.deaths} times; what they had in hand was coded again.", err=True)
     if timings:
@@ -198,6 +222,93 @@ def classify(
             typer.echo(f"Not read: {problem}", err=True)
     if done.problems or (fail_on_error and done.failed):
         raise typer.Exit(1)
+
+
+@app.command()
+def dedupe(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Table of the clusters to write: .csv or .parquet.")
+    ] = None,
+    index: Annotated[
+        Path | None,
+        typer.Option("--index", help="File that remembers ads: compare with those in it, and add these (.npz)."),
+    ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            "--threshold", min=0.1, max=1.0, help="Share of the smaller ad that two have in common, in five-word runs."
+        ),
+    ] = 0.75,
+    text_column: TextColumn = None,
+    title_column: TitleColumn = None,
+    id_column: IdColumn = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")] = None,
+    encoding: Encoding = "utf-8",
+    force: Force = False,
+) -> None:
+    """Find near-duplicates: ads that repeat most of an ad before them. Coding them is not needed.
+
+    The table has a row for each ad: its id, the id of the ad that it repeats (`duplicate_of`, empty for the first of
+    its kind) and the size of its cluster. With `--index`, ads are also compared with those of earlier inputs; give
+    each input once, and ids that tell the ads of all inputs apart.
+
+    Example: `embedcode dedupe ads.parquet -o clusters.csv`
+
+    Month by month: `embedcode dedupe may.parquet -o may-clusters.parquet --index seen.npz`
+    """
+    from embedcode.dedupe import check_table, find_clusters
+    from embedcode.documents import Columns, Source
+    from embedcode.duplicates import Duplicates
+    from embedcode.originals import Originals
+
+    if output:
+        check_table(output, force)
+    source = Source.open(inputs, Columns(text_column, title_column, id_column), encoding=encoding, limit=limit)
+    originals = Originals.load(index) if index and index.exists() else Originals()
+    if index and not index.exists():
+        originals.save(index)  # before the work is done: it may be that it cannot be written
+    seen, before = Duplicates(threshold, originals), len(originals)
+    with progress("ads compared") as advance:
+        found = find_clusters(source, seen, progress=advance)
+    if output:
+        found.write(output)
+    if index:
+        originals.save(index)
+    share = found.repeats / max(1, found.ads)
+    typer.echo(f"{n_ads(found.ads)} in {found.clusters:,} clusters")
+    typer.echo(f"Near-duplicates of an ad before them: {n_ads(found.repeats)} ({share:.1%})")
+    for id, size in found.largest:
+        typer.echo(f"{size:>9,} × {id}")
+    if found.short:
+        typer.echo(f"Not compared: {n_ads(found.short)} of fewer than five words, or without text.", err=True)
+    if index:
+        typer.echo(f"{index}: {len(originals):,} different ads, {len(originals) - before:,} of them new")
+    if output:
+        typer.echo(f"clusters: {output}")
+    for problem in source.problems:
+        typer.echo(f"Not read: {problem}", err=True)
+    if source.problems:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _engine(
+    name: str, address: str | None, workers: int | None, coder: Coder, bundled: Bundled
+) -> Iterator[RayEngine | None]:
+    """The engine that is asked for; None is this machine's."""
+    if name == "local":
+        yield None
+        return
+    from embedcode.ray_engine import RayEngine, connected
+
+    with connected(address, workers) as count:
+        yield RayEngine(coder, bundled, count)
 
 
 @app.command()
@@ -223,16 +334,26 @@ def serve(
             f"The workbench needs the package {error.name}, which is not installed: pip install 'embedcode[web]'"
         ) from error
     from embedcode.corpus import Corpus
+    from embedcode.draft import editable
     from embedcode.loading import load
     from embedcode.paths import find_anchors, find_index
     from embedcode.workbench import Workbench
 
     corpus = Corpus(coded) if coded else None
     folder = find_anchors(anchors)
-    bench = Workbench(lambda: load(index, anchors=anchors, model=model), folder, find_index(index), corpus)
-    web = application(bench, () if host == LOCAL else (host,))
-    typer.echo(f"The workbench is at http://{host}:{port}. Ctrl-C ends it.")
-    uvicorn.run(web, host=host, port=port, log_level="warning", server_header=False)
+    bundle = find_index(index)
+    with editable(folder, bundle, f"the workbench at http://{host}:{port}") as closed:
+        bench = Workbench(lambda: load(index, anchors=anchors, model=model), folder, bundle, corpus, closed)
+        web = application(bench, () if host == LOCAL else (host,))
+        server = uvicorn.Server(uvicorn.Config(web, host=host, port=port, log_level="warning", server_header=False))
+        try:
+            socket = server.config.bind_socket()
+        except SystemExit as error:
+            raise InputError(f"Cannot listen on {host}:{port}, as another may. Name a port with --port.") from error
+        typer.echo(f"The workbench is at http://{host}:{port}. Ctrl-C ends it.")
+        if closed:
+            typer.echo(f"The anchors can be looked at only: {closed}", err=True)
+        server.run(sockets=[socket])
 
 
 @app.command()
@@ -268,9 +389,9 @@ def explain(
     coder = load(index, anchors=anchors, model=model, download=download)
     found = explained(coder, text, title if title is not None else given)
     if json:
-        typer.echo(_json(found))
+        typer.echo(to_json(found))
     else:
-        _console().print(show.explanation(found, {c.code: c.name for c in coder.bundle.book.codes}))
+        new_console().print(show.explanation(found, {c.code: c.name for c in coder.bundle.book.codes}))
 
 
 def _one_ad(
@@ -357,7 +478,7 @@ def build(
     folder = output or find_anchors(anchors).parent / "indexes" / "default"
     if is_shipped(folder) and not diff:
         raise InputError(f"{folder} belongs to the installed package. Name a folder of your own: --output indexes/mine")
-    with _progress("ads of the corpus coded") as advance:
+    with progress("ads of the corpus coded") as advance:
         found = rebuild(
             book,
             folder,
@@ -368,7 +489,7 @@ def build(
             write=not diff,
             progress=advance,
         )
-    console = _console()
+    console = new_console()
     show.report(found, console)
     last = f"nothing written; compared with the bundle {base_of(folder)}" if diff else f"bundle: {folder}"
     console.print(last, markup=False, highlight=False)
@@ -396,61 +517,13 @@ def train(
     found = train_bundle(
         find_anchors(anchors), output, gold, texts, teacher, seed, say=lambda m: typer.echo(m, err=True)
     )
-    show.report(found, _console())
+    show.report(found, new_console())
 
 
-@app.command()
-def evaluate(
-    coded: Annotated[Path, typer.Argument(help="Coded ads: what classify wrote.")],
-    gold: Annotated[Path, typer.Argument(help="Ads coded by people (Parquet).")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    anchors: Anchors = None,
-) -> None:
-    """Agreement of coded ads with ads coded by people.
-
-    Example: `embedcode evaluate coded/ gold.parquet`
-    """
-    from embedcode import evaluate as evaluation
-    from embedcode import show
-    from embedcode.agreement import as_dict
-    from embedcode.book import read_book
-    from embedcode.paths import find_anchors
-
-    book = read_book(find_anchors(anchors))
-    found = evaluation.evaluate(coded, gold, [p.name for p in book.profiles], [c.code for c in book.codes])
-    if json:
-        typer.echo(_json(as_dict(found)))
-    else:
-        typer.echo(show.agreement(found))
-
-
-@app.command()
-def export(
-    coded: Annotated[Path, typer.Argument(help="Coded ads: what classify wrote.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
-    format: Annotated[
-        str | None, typer.Option("--format", help="csv or jsonl; by the ending of the file's name where not given.")
-    ] = None,
-    evidence: Annotated[
-        bool, typer.Option("--evidence", help="One row per piece of evidence instead of one per ad.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file where there is one.")] = False,
-) -> None:
-    """Write coded ads as one flat file: CSV for spreadsheets, or JSON Lines.
-
-    In CSV, a cell that a spreadsheet would take for a formula gets a leading apostrophe.
-
-    Example: `embedcode export coded -o coded.csv`
-
-    The evidence, a row for each piece: `embedcode export coded -o evidence.csv --evidence`
-    """
-    from embedcode.tables import export_coded, is_finished
-
-    rows = export_coded(coded, output, format=format, evidence=evidence, force=force)
-    if not is_finished(coded):
-        typer.echo(f"Warning: {coded} holds a run that is not finished; written is what it has coded so far.", err=True)
-    what = f"{rows:,} pieces of evidence" if evidence else _ads(rows)
-    typer.echo(f"{what} → {output}")
+for command in (cli_figures.evaluate, cli_figures.prevalence, cli_figures.export):
+    app.command()(command)
+app.command("import")(cli_figures.import_)
+app.command("report")(cli_figures.report_)
 
 
 @app.command("export-model")
@@ -484,7 +557,7 @@ def demo() -> None:
     ads = example_ads()
     coder = load()
     coded = coder.classify([a.text for a in ads], [a.title for a in ads])
-    console = _console()
+    console = new_console()
     console.print(show.coded_ads([a.title for a in ads], coded))
     ad = ads[0]
     console.print(f"\nWhy '{ad.title}' is coded as it is (embedcode explain):\n", markup=False)
@@ -493,276 +566,8 @@ def demo() -> None:
     )
 
 
-@anchors_app.command("check")
-def anchors_check(
-    folder: Annotated[Path | None, typer.Argument(help="Folder of the coding book.")] = None,
-    anchors: Anchors = None,
-    coded: Annotated[
-        Path | None, typer.Option("--coded", help="What classify wrote: shows which anchors win evidence.")
-    ] = None,
-    near: Annotated[
-        float, typer.Option("--near", min=0.5, max=1.0, help="Cosine of near duplicates under two codes.")
-    ] = 0.9,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    index: Index = "default",
-    model: Model = None,
-    download: Download = False,
-) -> None:
-    """Check the coding book: every problem in its files is named with file and line, and what is worth a look listed.
-
-    Worth a look are duplicates, anchors nearer to another code than to their own, thin codes, languages missing and,
-    with coded ads, anchors that win nothing. They do not change the exit status; problems do.
-
-    Example: `embedcode anchors check`
-
-    With your own ads: `embedcode anchors check --coded coded`
-    """
-    from embedcode import show
-    from embedcode.curate import check
-    from embedcode.paths import find_anchors
-
-    if folder and anchors and folder != anchors:
-        raise InputError(f"Found two coding books, {folder} and {anchors}; expected one. Leave --anchors out.")
-    book = find_anchors(folder or anchors)
-    found = check(book, index, coded=coded, near=near, model=model, download=download)
-    if json:
-        typer.echo(_json(found))
-    else:
-        for line in show.findings(found):
-            typer.echo(line)
-    for problem in found.problems:
-        typer.echo(str(problem), err=True)
-    if found.problems:
-        typer.echo(f"{len(found.problems)} problem(s) in {book}", err=True)
-        raise typer.Exit(1)
-    if not json:
-        count = found.findings.count if found.findings else 0
-        typer.echo(f"{book}: sound{f'; {count} findings worth a look' if count else ''}")
-
-
-@anchors_app.command("list")
-def anchors_list(
-    code: Annotated[str | None, typer.Argument(help="Only this code (TASK3, NEG), facet or TECH code.")] = None,
-    anchors: Anchors = None,
-    language: Annotated[str | None, typer.Option("--language", help="Only this language.")] = None,
-) -> None:
-    """List the anchors: a table of counts, or the phrases, terms or tools of one code or facet.
-
-    Example: `embedcode anchors list TASK3`
-    """
-    from embedcode.book import read_book
-    from embedcode.curate import listing, overview
-    from embedcode.paths import find_anchors
-
-    book = read_book(find_anchors(anchors))
-    lines = overview(book) if code is None else listing(book, code, language)
-    for line in lines:
-        typer.echo(line)
-
-
-@anchors_app.command("add")
-def anchors_add(
-    code: Annotated[str, typer.Argument(help="TASK1 ... SKILL5, NEG, or a facet of terms.")],
-    phrase: Annotated[str, typer.Argument(help="The phrase or term.")],
-    facet: Annotated[str | None, typer.Option("--facet", help="Facet of a phrase, kind of a negative.")] = None,
-    language: Annotated[str, typer.Option("--language", help="en or nl.")] = "en",
-    note: Annotated[str, typer.Option("--note", help="Why it is there.")] = "",
-    anchors: Anchors = None,
-) -> None:
-    """Add an anchor phrase, a negative anchor or a term to the coding book.
-
-    Example: `embedcode anchors add TASK3 "distil a language model" --facet generative`
-    """
-    from embedcode.curate import add
-    from embedcode.paths import find_anchors, is_shipped
-
-    folder = find_anchors(anchors)
-    if is_shipped(folder):
-        raise InputError(f"{folder} belongs to the installed package. Copy it first: embedcode anchors copy anchors")
-    typer.echo(add(folder, code, phrase, facet, language, note))
-    typer.echo(f"Rebuild to see what that changes: embedcode build{f' --anchors {anchors}' if anchors else ''}")
-
-
-@anchors_app.command("suggest")
-def anchors_suggest(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
-        ),
-    ],
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Suggestions at most.")] = 20,
-    code: Annotated[str | None, typer.Option("--code", help="Only for this code: TASK1 ... SKILL5, or NEG.")] = None,
-    min_ads: Annotated[
-        int, typer.Option("--min-ads", min=1, help="Ads, and wordings, that a suggestion must rest on.")
-    ] = 3,
-    max_segments: Annotated[
-        int, typer.Option("--max-segments", min=1, help="Different lines to hold; of more, a sample is held.")
-    ] = 200_000,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    index: Index = "default",
-    anchors: Anchors = None,
-    text_column: TextColumn = None,
-    title_column: TitleColumn = None,
-    id_column: IdColumn = None,
-    encoding: Encoding = "utf-8",
-    model: Model = None,
-    download: Download = False,
-) -> None:
-    """Suggest anchor phrases: what many ads say and the coding book is unsure of, with the command that adds it.
-
-    Example: `embedcode anchors suggest ads.parquet`
-
-    What carries no code after all: `embedcode anchors suggest ads.parquet --code NEG --min-ads 5`
-    """
-    from embedcode import show
-    from embedcode.documents import Columns, Source
-    from embedcode.loading import load
-    from embedcode.suggest import suggest
-
-    source = Source.open(inputs, Columns(text_column, title_column, id_column), encoding=encoding)
-    coder = load(index, anchors=anchors, model=model, download=download)
-    book = str(anchors) if anchors else None
-    with _progress("ads read") as advance:
-        found = suggest(
-            coder,
-            source.batches(1000),
-            limit=limit,
-            code=code,
-            min_ads=min_ads,
-            max_segments=max_segments,
-            progress=advance,
-        )
-    if json:
-        typer.echo(
-            _json([{**vars(s), "nearest": vars(s.nearest), "command": s.command(book)} for s in found.suggestions])
-        )
-    elif found.suggestions:
-        _console().print(show.suggestions(found, book), soft_wrap=True)
-    if not found.suggestions:
-        typer.echo(
-            f"Nothing to suggest: of {found.lines:,} different lines in {_ads(found.ads)}, {found.open:,} are near a "
-            f"threshold, and none of them has {min_ads - 1} like it. Give more ads, or lower --min-ads.",
-            err=True,
-        )
-    if found.held < found.lines:
-        typer.echo(
-            f"A sample: {found.held:,} of about {found.lines:,} different lines were held (--max-segments).", err=True
-        )
-    for problem in source.problems:
-        typer.echo(f"Not read: {problem}", err=True)
-    if source.problems:
-        raise typer.Exit(1)
-
-
-@anchors_app.command("suggest-tools")
-def anchors_suggest_tools(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
-        ),
-    ],
-    anchors: Anchors = None,
-    least: Annotated[
-        int, typer.Option("--least", min=1, help="Known tools near a name; 1 finds more, with more that is wrong.")
-    ] = 2,
-    min_ads: Annotated[int, typer.Option("--min-ads", min=1, help="Only names that so many ads list.")] = 1,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")] = None,
-    text_column: TextColumn = None,
-    encoding: Encoding = "utf-8",
-) -> None:
-    """List names that ads put beside known tools and that the lexicon lacks, as CSV, for a person to judge.
-
-    Example: `embedcode anchors suggest-tools ads.parquet > suggested.csv`
-
-    What is a tool goes into `anchors/tools.csv`, what is none into `anchors/not_tools.csv`.
-    """
-    import csv
-
-    from embedcode.book import read_book
-    from embedcode.curate import suggest_tools
-    from embedcode.documents import Columns, Source
-    from embedcode.paths import find_anchors
-
-    book = read_book(find_anchors(anchors))
-    source = Source.open(inputs, Columns(text_column), encoding=encoding, limit=limit)
-    texts = (t for batch in source.batches(1000) for t in batch.column("text").to_pylist() if t)
-    with _progress("ads read") as advance:
-        found = suggest_tools(book, _counted(texts, advance), least)
-    out = csv.writer(sys.stdout, lineterminator="\n")
-    out.writerow(("tool", "code", "ads", "beside", "example"))
-    out.writerows((s.name, s.code, s.ads, "|".join(s.beside), s.example) for s in found if s.ads >= min_ads)
-
-
-def _counted(texts: Iterable[str], advance: Any) -> Iterator[str]:
-    for text in texts:
-        yield text
-        advance(1)
-
-
-@anchors_app.command("copy")
-def anchors_copy(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
-    """Copy the shipped coding book, to edit it.
-
-    Example: `embedcode anchors copy anchors`
-    """
-    import shutil
-
-    from embedcode.paths import shipped
-
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists already and is not an empty folder. Name another.")
-    shutil.copytree(shipped() / "anchors", folder, dirs_exist_ok=True)
-    typer.echo(f"coding book: {folder}; edit the CSV files, then: embedcode build --anchors {folder} -o indexes/mine")
-
-
-def _ads(count: int) -> str:
-    return "1 ad" if count == 1 else f"{count:,} ads"
-
-
 def _ordered(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda x: -x[1]))
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 100)
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Any]:
-    """A progress display on a terminal; nothing where the output goes elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda n: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.completed:,} " + what),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=None, rate="")
-
-        def advance(n: int) -> None:
-            elapsed = bar.tasks[0].elapsed or 0
-            done = bar.tasks[0].completed + n
-            bar.update(task, advance=n, rate=f"{done / elapsed:,.0f} a second" if elapsed > 0 else "")
-
-        yield advance
-
-
-def _json(value: Any) -> str:
-    import json
-    from dataclasses import asdict, is_dataclass
-
-    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    return json.dumps(plain, ensure_ascii=False, indent=1)
 
 
 if __name__ == "__main__":

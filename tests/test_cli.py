@@ -94,6 +94,8 @@ def commands() -> dict[str, Any]:
 def test_the_commands() -> None:
     assert set(commands()) == {
         *("classify", "explain", "build", "train", "evaluate", "export", "export-model", "demo", "serve"),
+        *("import",),
+        *("dedupe", "prevalence", "report"),
         *("anchors check", "anchors list", "anchors add", "anchors copy", "anchors suggest", "anchors suggest-tools"),
     }, "a command more: add it here, and test it below"
 
@@ -313,6 +315,28 @@ def test_evaluate(here: Study) -> None:
     assert json.loads(ok("evaluate", "coded", "gold.parquet", "--json").stdout)
 
 
+def test_evaluate_with_further_coders(here: Study) -> None:
+    ok("classify", "gold.parquet", "-o", "coded", "--workers", "1")
+    labels = {"ML Engineer": "ML", "GenAI Engineer": "GenAI"}
+    rows = pq.read_table("gold.parquet", columns=["id", "profile"]).to_pylist()
+    given = [(r["id"], who, labels.get(r["profile"], "unsure")) for r in rows for who in ("ann", "bob")]
+    lines = ["ad,who,label", *map(",".join, given)]
+    Path("people.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options = (
+        *("--columns", "id=ad,coder=who,profile=label"),
+        *("--labels", "ML=ML Engineer, GenAI=GenAI Engineer,unsure="),
+    )
+    done = ok("evaluate", "coded", "gold.parquet", "people.csv", *options, "--disagreements-to", "worst.csv")
+    assert "from all 4 coders" in done.stdout
+    assert "ads → worst.csv" in done.stdout
+    again = invoke("evaluate", "coded", "gold.parquet", "--disagreements-to", "worst.csv")
+    assert (again.exit_code, "worst.csv exists already. Replace it with --force" in again.stderr) == (2, True)
+    assert Path("worst.csv").read_text(encoding="utf-8-sig").startswith("rank,id,coder,profile,confidence,agrees")
+    found = json.loads(ok("evaluate", "people.csv", *options, "--reference", "bob", "--json").stdout)
+    assert (found["coded"], found["profile"]["accuracy"]) == ("ann", 1)
+    assert found["reliability"]["alpha"]["value"] == 1
+
+
 def test_anchors_check(here: Study) -> None:
     done = ok("anchors", "check")
     assert "anchors: sound" in done.stdout
@@ -449,6 +473,12 @@ BAD = {
     "build: a full folder": ("build -o full", r"full holds something that is not a bundle.*--output"),
     "evaluate: nothing coded": ("evaluate nowhere gold.parquet", r"nowhere.*embedcode classify"),
     "evaluate: no gold": ("evaluate full nowhere.parquet", r"Expected|expected"),
+    "evaluate: one coder": ("evaluate gold.parquet", r"Found one coder only, 'gold'; expected two or more"),
+    "evaluate: not a pair": ("evaluate gold.parquet gold.parquet --columns id", r"Found 'id' in --columns; expected"),
+    "evaluate: not labelled": (
+        "evaluate gold.parquet ads.parquet",
+        r"ads.parquet lacks profile; found the columns .*--columns profile=COLUMN",
+    ),
     "anchors list: unknown": ("anchors list TASK9", r"Found no code or facet 'TASK9'; expected one of .*TASK3"),
     "anchors list: language": ("anchors list TASK3 --language xx", r"Found the language 'xx'; expected one of en, nl"),
     "a model for nothing": ("classify ads.parquet -o out --model nope", r"holds its own embedder; found --model nope"),
@@ -471,6 +501,8 @@ BAD = {
     "anchors check: nothing coded": ("anchors check --coded nowhere", r"Found no nowhere; expected coded ads"),
     "build: no corpus": ("build --diff --corpus full", r"Found no part-\*.parquet in full; expected coded ads"),
     "anchors copy: a full folder": ("anchors copy full", r"full exists already and is not an empty folder"),
+    "export: options of another format": ("export ads -o x.csv --blind", r"Found '--blind' for a table"),
+    "import: no project": ("import no.qdpx coded -o x.parquet", r"Cannot read no.qdpx .*Expected a REFI-QDA project"),
     "export: a full folder": ("export-model full", r"full exists already and is not an empty folder"),
 }
 
@@ -488,7 +520,7 @@ def test_bad_input(here: Study, case: str) -> None:
     assert done.stderr.startswith("Error: ")
     assert "Traceback" not in done.output
     assert done.stdout == ""
-    after = {p: p.read_bytes() for p in here.root.rglob("*") if p.is_file()}
+    after = {p: p.read_bytes() for p in here.root.rglob("*") if p.is_file() and p.name != LOCK}
     assert after == before, "nothing is written, nothing is lost"
 
 

@@ -19,6 +19,10 @@ FOUNDATION = {"_version", "errors", "stopwatch", "threads", "types", "vectors", 
 """What any module may import."""
 
 STAGES = {
+    "association",
+    "breakdown",
+    "charts",
+    "bootstrap",
     "coded",
     "codes",
     "embedder",
@@ -26,14 +30,19 @@ STAGES = {
     "features",
     "folder",
     "head",
-    "kappa",
+    "keyindex",
     "language",
     "markup",
     "memo",
+    "minhash",
     "neighbours",
     "paths",
+    "ppi",
     "proposals",
+    "remote",
+    "qda_format",
     "segments",
+    "terminal",
     "terms",
     "tools",
     "transformer",
@@ -43,8 +52,8 @@ STAGES = {
 
 JOINTS = {
     # Reading ads: a file format is chosen by name.
-    "formats": {"values"},
-    "documents": {"formats", "values"},
+    "formats": {"remote", "values"},
+    "documents": {"formats", "remote", "values"},
     "gold": {"values"},
     # What is written is whole or not there.
     "book": {"folder"},
@@ -54,18 +63,20 @@ JOINTS = {
     "bundle": {"analysis", "codes", "embedder", "folder", "head", "labelled", "terms", "tools"},
     "build": {
         *("analysis", "bundle", "codes", "embedder", "features", "gold", "head", "kappa", "labelled", "matching"),
-        *("difference", "recode", "terms"),
+        *("difference", "margin", "recode", "terms"),
     },
     # What a rebuild changes.
-    "difference": {"kappa", "labelled"},
-    "recode": {"bundle", "coder", "corpus", "values"},
+    "difference": {"bootstrap", "kappa", "labelled"},
+    "margin": {"head"},
+    "flips": {"coder", "difference", "margin"},
+    "recode": {"bundle", "coder", "corpus", "flips", "values"},
     "train": {"codes", "embedder", "gold", "markup", "transformer"},
     "building": {
         *("book", "build", "bundle", "documents", "gold", "labelled", "loading", "paths", "train", "transformer"),
         *("corpus", "recode"),
     },
-    "curate": {"book", "bundle", "embedder", "findings", "markup", "paths", "proposals", "tools"},
-    "findings": {"book", "bundle", "folder", "loading", "tables", "labelled", "neighbours", "values"},
+    "curate": {"book", "bundle", "embedder", "findings", "folder", "markup", "paths", "proposals", "tools"},
+    "findings": {"book", "bundle", "coded_files", "folder", "loading", "labelled", "neighbours", "values"},
     "export": {"bundle", "embedder"},
     # Coding, and what stands around it.
     "coder": {"analysis", "bundle", "coded", "codes", "embedder", "language", "memo", "neighbours", "terms"},
@@ -73,32 +84,100 @@ JOINTS = {
     "explain": {"analysis", "coder", "terms"},
     "suggest": {"coder", "codes", "explain", "language", "values"},
     "workers": {"coder", "neighbours"},
-    "run": {"coder", "documents", "folder", "language", "loading", "neighbours", "values", "workers"},
+    # Whole inputs: where they go, and what codes them.
+    "storage": {"folder", "remote"},
+    "parts": {"coder", "folder", "storage", "values"},
+    "journal": {"documents", "folder", "parts", "remote", "storage"},
+    "local_engine": {"coder", "documents", "duplicates", "parts", "workers"},
+    "run": {
+        *("coder", "documents", "duplicates", "folder", "journal", "language", "loading", "local_engine", "neighbours"),
+        *("parts", "remote", "storage", "workers"),
+    },
+    "shards": {"documents", "duplicates", "formats"},
+    "ray_engine": {
+        *("coder", "documents", "duplicates", "folder", "neighbours", "parts", "paths", "remote", "run", "shards"),
+        "workers",
+    },
+    "spark": {
+        *("coded", "coder", "documents", "neighbours", "paths", "run", "values", "workers"),
+    },
+    # Near-duplicates.
+    "originals": {"folder", "minhash"},
+    "duplicates": {"keyindex", "markup", "minhash", "originals"},
+    "dedupe": {"documents", "duplicates", "folder", "keyindex", "tables"},
     # Agreement with people.
     "matching": {"gold"},
-    "agreement": {"gold", "kappa", "matching"},
-    "evaluate": {"agreement", "coded", "gold", "values"},
-    "tables": {"coded", "folder", "values"},
+    "kappa": {"bootstrap"},
+    "rates": {"bootstrap"},
+    "agreement": {"bootstrap", "gold", "kappa", "matching", "rates"},
+    "undefined": {"agreement", "bootstrap", "rates"},
+    "codings": {"gold"},
+    "coders": {"coded", "codings", "formats", "gold", "matching", "sample", "values"},
+    "disagreements": {"codings", "tables"},
+    "reliability": {"bootstrap", "kappa"},
+    "significance": {"bootstrap"},
+    "spans": {"bootstrap", "codings", "matching", "rates"},
+    "evaluate": {
+        *("agreement", "bootstrap", "coders", "codings", "disagreements", "gold", "matching", "reliability"),
+        *("significance", "spans", "undefined"),
+    },
+    "evaluation_text": {
+        *("agreement", "bootstrap", "disagreements", "evaluate", "kappa", "rates", "reliability"),
+        *("significance", "spans", "terminal", "undefined"),
+    },
+    "coded_files": {"coded", "folder"},
+    "tables": {"coded", "coded_files", "folder", "values"},
+    # How common something is, corrected by a sample that people coded.
+    "periods": {"values"},
+    "grouping": {"periods", "values"},
+    "census": {"coded", "coded_files", "grouping", "language", "values"},
+    "sample": {"gold"},
+    "prevalence": {"census", "gold", "grouping", "matching", "ppi", "sample"},
+    "prevalence_text": {"census", "prevalence", "sample", "terminal"},
+    # A report on coded ads: what is counted, what follows, how it is shown.
+    "counts": {"breakdown", "census", "coded", "coded_files", "grouping", "values"},
+    "report": {
+        *("association", "book", "breakdown", "coded_files", "counts", "evaluate", "folder", "paths", "periods"),
+    },
+    "figure": {"breakdown", "charts"},
+    "report_comparisons": {"breakdown", "charts", "counts", "figure", "report"},
+    "report_agreement": {"agreement", "bootstrap", "charts", "evaluate", "figure", "rates", "undefined"},
+    "report_figures": {"charts", "counts", "figure", "report", "report_agreement", "report_comparisons"},
+    "report_page": {"association", "figure", "folder", "report", "report_comparisons", "report_figures"},
     # Looking through what was coded.
-    "corpus": {"coded", "documents", "folder", "tables", "values"},
-    "review": {"corpus", "folder"},
-    "draft": {"book", "curate", "folder"},
+    "corpus": {"coded", "coded_files", "documents", "folder", "values"},
+    "review": {"corpus", "folder", "sample"},
+    "draft": {"book", "curate", "folder", "paths"},
     "workbench": {"build", "building", "bundle", "coder", "corpus", "draft", "findings", "labelled", "paths"},
     "web": {"book", "corpus", "difference", "explain", "review", "workbench"},
+    # To programmes for qualitative data analysis and back.
+    "qda_codebook": {"qda_format"},
+    "qda_reading": {"qda_format"},
+    "qda": {"coded", "corpus", "folder", "gold", "qda_codebook", "qda_format", "review", "values"},
+    "qda_corrections": {
+        *("coded", "corpus", "folder", "markup", "qda_format", "qda_reading", "review", "segments"),
+    },
     "show": {
-        *("agreement", "build", "coded", "curate", "difference", "explain", "findings", "kappa", "recode", "suggest"),
+        *("build", "coded", "curate", "difference", "explain", "findings", "recode", "suggest", "terminal"),
+        *("flips", "margin"),
     },
     # The command line and the package's front door, which import when asked.
+    "cli_common": {"book", "paths"},
+    "cli_anchors": {"cli_common", "curate", "documents", "loading", "paths", "show", "suggest"},
+    "cli_figures": {
+        *("cli_common", "coded_files", "disagreements", "evaluate", "evaluation_text", "folder", "prevalence"),
+        *("prevalence_text", "qda", "qda_corrections", "report", "report_page", "sample", "tables"),
+    },
     "cli": {
-        *("book", "building", "bundle", "curate", "documents", "evaluate", "examples", "explain", "export"),
-        *("agreement", "coder", "loading", "paths", "run", "show", "suggest", "tables"),
-        *("corpus", "web", "workbench"),
+        *("building", "bundle", "cli_anchors", "cli_common", "cli_figures", "coder", "corpus", "dedupe", "documents"),
+        *("draft", "duplicates", "examples", "explain", "export", "loading", "originals", "paths", "ray_engine"),
+        *("remote", "run", "show", "web", "workbench"),
     },
     "__init__": {"coded", "coder", "explain", "loading"},
 }
 """What each of the other modules may import beside the foundation; a new edge is a decision, to be made here."""
 
-HEAVY = ("torch", "sklearn", "scipy", "sentence_transformers", "transformers")
+HEAVY = ("torch", "sklearn", "scipy", "sentence_transformers", "transformers", "ray")
 
 
 def modules() -> list[str]:
