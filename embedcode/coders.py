@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embedcode.coded import EVIDENCE
-from embedcode.codings import UNPLACED, CodedRow, CodedSpan, Coder
+from embedcode.codings import UNPLACED, CodedRow, CodedSpan, Codings
 from embedcode.errors import InputError, some
 from embedcode.formats import FORMATS, Parquet, Pick, format_of
 from embedcode.gold import COLUMNS as GOLD_COLUMNS
@@ -79,7 +79,7 @@ class Layout:
         return self.labels.get(label, label) or None
 
 
-def read_coders(path: Path, layout: Layout, ids: Collection[str] | None = None) -> list[Coder]:
+def read_coders(path: Path, layout: Layout, ids: Collection[str] | None = None) -> list[Codings]:
     """Read the coders of a file or folder.
 
     Args:
@@ -129,7 +129,7 @@ def _are_evidence(schema: pa.Schema, name: str) -> bool:
 # Ads coded by people, with their texts
 
 
-def _people(path: Path, layout: Layout, names: Sequence[str]) -> Coder:
+def _people(path: Path, layout: Layout, names: Sequence[str]) -> Codings:
     if {"sample", "mode"}.issubset(names):
         check_choice(path, "measure agreement")
     layout = replace(layout, labels={str(None): "", **layout.labels})  # as `read_gold` reads what is null
@@ -149,7 +149,7 @@ def _people(path: Path, layout: Layout, names: Sequence[str]) -> Coder:
         raise InputError(f"{path} holds no ads with a profile; expected some to compare with. Give another file.")
     column = layout.column("cluster", names)
     rows = {ad.id: _gold_row(ad) for ad in ads}
-    return Coder(path.stem, rows, path, tuple(names), _column(path, column), column or "", ads)
+    return Codings(path.stem, rows, path, tuple(names), _column(path, column), column or "", ads)
 
 
 def _labels(path: Path) -> list[str]:
@@ -196,7 +196,7 @@ _NEEDED = ("id", "profile", "codes")
 _SPAN_NEEDED = ("code", "start", "end", "text")
 
 
-def _output(path: Path, layout: Layout, ids: Collection[str] | None) -> Coder:
+def _output(path: Path, layout: Layout, ids: Collection[str] | None) -> Codings:
     records = _records(path, ids, layout.columns.get("cluster"))
     rows = {i: _coded_row(r) for i, r in records.items()}
     rows = {i: replace(row, profile=layout.profile(row.profile)) for i, row in rows.items()}
@@ -206,7 +206,7 @@ def _output(path: Path, layout: Layout, ids: Collection[str] | None) -> Coder:
     clusters = {i: c for i, r in records.items() if (c := r.get(column))} if column else {}
     if column == "duplicate_of":  # the first of a cluster is a duplicate of none
         clusters |= {c: c for c in clusters.values()}
-    return Coder(path.stem, rows, path, tuple(names), clusters, (column or "") if clusters else "")
+    return Codings(path.stem, rows, path, tuple(names), clusters, (column or "") if clusters else "")
 
 
 def _files(path: Path) -> list[Path]:
@@ -304,7 +304,7 @@ def _coded_span(span: Mapping[str, Any]) -> CodedSpan:
 # Tables of other tools
 
 
-def _table(path: Path, layout: Layout) -> list[Coder]:
+def _table(path: Path, layout: Layout) -> list[Codings]:
     """The coders of a table, in the order in which they come."""
     kind = Parquet if _is_parquet(path) else format_of(path)
     if kind is None:
@@ -348,7 +348,7 @@ def _table(path: Path, layout: Layout) -> list[Coder]:
     for rows in coders.values():
         _check_profiles(path, rows.values(), layout)
     column = place["cluster"] if clusters else ""
-    return [Coder(name, rows, path, tuple(schema.names), clusters, column) for name, rows in coders.items()]
+    return [Codings(name, rows, path, tuple(schema.names), clusters, column) for name, rows in coders.items()]
 
 
 def _told(row: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ class CodedRow:
 
 
 @dataclass(frozen=True)
-class Coder:
+class Codings:
     """What one coder gave.
 
     Attributes:

@@ -53,6 +53,12 @@ class ModelError(EmbedcodeError):
     exit_status = 2
 
 
+class EngineError(EmbedcodeError):
+    """A cluster cannot be used: no answer, another version, too many deaths."""
+
+    exit_status = 2
+
+
 class OutputError(EmbedcodeError):
     """The output cannot be written: a folder that holds something else, no space, no permission."""
 

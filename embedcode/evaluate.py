@@ -14,7 +14,7 @@ import numpy as np
 from embedcode.agreement import OPTIONAL, Agreement, agreement
 from embedcode.bootstrap import Bootstrap
 from embedcode.coders import Layout, no_ids, read_coders, repeated
-from embedcode.codings import Coder, placed
+from embedcode.codings import Codings, placed
 from embedcode.disagreements import Disagreement, disagreements
 from embedcode.errors import InputError, some
 from embedcode.gold import GoldAd
@@ -135,7 +135,7 @@ def evaluate(
     return _compared(coders, truth, ads, layout, clusters_from, iou, resamples)
 
 
-def _read(coded: Path, further: Sequence[Path], name: str | None, layout: Layout) -> tuple[list[Coder], Coder]:
+def _read(coded: Path, further: Sequence[Path], name: str | None, layout: Layout) -> tuple[list[Codings], Codings]:
     """All coders by unique names, and the reference."""
     files = [coded, *further]
     if twice := repeated(str(path.resolve()) for path in files):
@@ -160,7 +160,7 @@ def _read(coded: Path, further: Sequence[Path], name: str | None, layout: Layout
     )
 
 
-def _reference(given: Sequence[Coder], further: Sequence[Path], name: str | None) -> int | None:
+def _reference(given: Sequence[Codings], further: Sequence[Path], name: str | None) -> int | None:
     """The place of the reference among the coders after the first file; None where it is not among them."""
     if name:
         return next((i for i, c in enumerate(given) if c.name == name), None)
@@ -175,7 +175,7 @@ def _reference(given: Sequence[Coder], further: Sequence[Path], name: str | None
     return 0
 
 
-def _check_named(named: Mapping[str, str], coders: Sequence[Coder]) -> None:
+def _check_named(named: Mapping[str, str], coders: Sequence[Codings]) -> None:
     """Check that every column that was named is in one of the files."""
     there = dict.fromkeys(n for c in coders for n in c.columns)
     for standard, name in named.items():
@@ -186,7 +186,7 @@ def _check_named(named: Mapping[str, str], coders: Sequence[Coder]) -> None:
             )
 
 
-def _unique(coders: Sequence[Coder]) -> list[Coder]:
+def _unique(coders: Sequence[Codings]) -> list[Codings]:
     """The coders, those whose name another has before them with a number."""
     seen: Counter[str] = Counter()
     out = []
@@ -196,7 +196,7 @@ def _unique(coders: Sequence[Coder]) -> list[Coder]:
     return out
 
 
-def _ads(truth: Coder, locked: bool | None) -> list[GoldAd]:
+def _ads(truth: Codings, locked: bool | None) -> list[GoldAd]:
     """The ads that the reference labelled; without a text where it has none."""
     ads = list(truth.gold) or [_bare(id, row.profile) for id, row in truth.rows.items() if row.profile]
     ads = [ad for ad in ads if locked is None or ad.locked == locked]
@@ -224,7 +224,7 @@ def _bare(id: str, profile: str) -> GoldAd:
     )
 
 
-def _on_ads(coder: Coder, ads: Sequence[GoldAd]) -> Coder:
+def _on_ads(coder: Codings, ads: Sequence[GoldAd]) -> Codings:
     """A coder's rows of the given ads, evidence without offsets placed in the texts; tools that people list are not."""
     rows = {ad.id: coder.rows[ad.id] for ad in ads if ad.id in coder.rows}
     if not coder.gold:
@@ -234,7 +234,7 @@ def _on_ads(coder: Coder, ads: Sequence[GoldAd]) -> Coder:
     return replace(coder, rows=rows)
 
 
-def _clusters(coders: Sequence[Coder], truth: Coder, layout: Layout) -> tuple[Mapping[str, str], str]:
+def _clusters(coders: Sequence[Codings], truth: Codings, layout: Layout) -> tuple[Mapping[str, str], str]:
     """The cluster of each ad, and where it comes from."""
     named = layout.columns.get("cluster")
     able = sorted((c for c in coders if c.clusters), key=lambda c: (c.clusters_from != named, c.name != truth.name))
@@ -242,8 +242,8 @@ def _clusters(coders: Sequence[Coder], truth: Coder, layout: Layout) -> tuple[Ma
 
 
 def _compared(
-    coders: Sequence[Coder],
-    truth: Coder,
+    coders: Sequence[Codings],
+    truth: Codings,
     ads: Sequence[GoldAd],
     layout: Layout,
     clusters_from: str,
@@ -280,14 +280,14 @@ def _compared(
     )
 
 
-def _facts(coder: Coder) -> CoderFacts:
+def _facts(coder: Codings) -> CoderFacts:
     spans = [s for row in coder.rows.values() for s in row.codes]
     known = sum(s.start >= 0 for s in spans)
     labelled = sum(row.profile is not None for row in coder.rows.values())
     return CoderFacts(coder.name, str(coder.file), len(coder.rows), labelled, known, len(spans) - known)
 
 
-def _agreement(coder: Coder, truth: Coder, ads: Sequence[GoldAd], layout: Layout, resamples: int) -> Agreement:
+def _agreement(coder: Codings, truth: Codings, ads: Sequence[GoldAd], layout: Layout, resamples: int) -> Agreement:
     columns = {c for c in OPTIONAL if c in truth.columns} if truth.gold else set()
     if not has_spans(coder.rows):
         columns -= {"segments"}
@@ -297,7 +297,7 @@ def _agreement(coder: Coder, truth: Coder, ads: Sequence[GoldAd], layout: Layout
 
 
 def _spans(
-    a: Coder, b: Coder, ads: Sequence[GoldAd], layout: Layout, bootstrap: Bootstrap, iou: float
+    a: Codings, b: Codings, ads: Sequence[GoldAd], layout: Layout, bootstrap: Bootstrap, iou: float
 ) -> SpanAgreement:
     both = [i for i, ad in enumerate(ads) if ad.id in a.rows and ad.id in b.rows]
     rows = [[c.rows[ads[i].id] for i in both] for c in (a, b)]
@@ -305,7 +305,7 @@ def _spans(
     return span_agreement((a.name, b.name), (rows[0], rows[1]), layout.codes, of_both, iou)
 
 
-def _comparison(first: Coder, second: Coder, ads: Sequence[GoldAd], bootstrap: Bootstrap) -> Comparison:
+def _comparison(first: Codings, second: Codings, ads: Sequence[GoldAd], bootstrap: Bootstrap) -> Comparison:
     both = [i for i, ad in enumerate(ads) if ad.id in first.rows and ad.id in second.rows]
     right = np.array(
         [[c.rows[ads[i].id].profile == ads[i].profile for i in both] for c in (first, second)], dtype=np.bool_

@@ -22,7 +22,7 @@ from embedcode._version import __version__
 from embedcode.coder import Coder
 from embedcode.documents import BATCH_BYTES, Source
 from embedcode.duplicates import Duplicates
-from embedcode.errors import EmbedcodeError, OutputError
+from embedcode.errors import EmbedcodeError, EngineError, OutputError
 from embedcode.folder import JOURNAL
 from embedcode.neighbours import use_threads
 from embedcode.parts import Output, Part, joined, pieces
@@ -45,12 +45,6 @@ PATIENCE = 60.0
 
 GRACE = 10.0
 """Seconds that other actors may start later than the first one, so that what is wrong with them is told at once."""
-
-
-class EngineError(EmbedcodeError):
-    """The cluster cannot be used: no answer, another version, too many deaths."""
-
-    exit_status = 2
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pairs import CODES, PROFILES
 
 from embedcode.coded import coded_schema
 from embedcode.coders import Layout, read_coders
-from embedcode.codings import UNPLACED, CodedRow, CodedSpan, Coder, placed
+from embedcode.codings import UNPLACED, CodedRow, CodedSpan, Codings, placed
 from embedcode.errors import InputError
 
 
@@ -23,7 +23,7 @@ def layout(**options: Any) -> Layout:
     return Layout(PROFILES, CODES, **options)
 
 
-def only(path: Path, **options: Any) -> Coder:
+def only(path: Path, **options: Any) -> Codings:
     (coder,) = read_coders(path, layout(**options))
     return coder
 

@@ -29,10 +29,10 @@ from test_storage import server  # noqa: F401
 from embedcode import ray_engine
 from embedcode.coder import Coder
 from embedcode.documents import Columns, Source
-from embedcode.errors import BundleError, EmbedcodeError, OutputError
+from embedcode.errors import BundleError, EmbedcodeError, EngineError, OutputError
 from embedcode.folder import MANIFEST
 from embedcode.parts import Output
-from embedcode.ray_engine import Actor, EngineError, Job, RayEngine, connected, versions
+from embedcode.ray_engine import Actor, Job, RayEngine, connected, versions
 from embedcode.remote import Remote
 from embedcode.run import Bundled, Summary, bundle_identity, run
 from embedcode.shards import Shard
