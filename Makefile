@@ -36,11 +36,14 @@ fuzz: $(VENV)/.fuzz
 		$(BIN)/python tests/fuzz.py $$target --seconds $(SECONDS) || exit; \
 	done
 
-# With the oldest versions of the dependencies that pyproject.toml allows.
+# With the oldest versions of the dependencies that pyproject.toml allows, those of the workbench and the report included.
 test-lowest:
 	$(PYTHON) -m venv --clear $(VENV)-lowest
-	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --editable . hypothesis pytest \
-		$$($(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])' | sed 's/>=/==/g')
+	$(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print(*p["dependencies"], *(r for e in ("web", "report") for r in p["optional-dependencies"][e]), sep="\n")' \
+		| sed 's/>=/==/' > $(VENV)-lowest/constraints.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' \
+		--constraint $(VENV)-lowest/constraints.txt
 	$(VENV)-lowest/bin/pytest -m "not transformers and not slow and not browser and not engines"
 
 # Known vulnerabilities of the dependencies; asks a public database.
