@@ -41,11 +41,6 @@ if TYPE_CHECKING:
 
 # Imports that take long stand inside the commands, so that each command loads only what it needs.
 
-# What a command loads stays to its end: looking for garbage among it, every 700 objects and once more before the
-# process ends, takes a tenth of a short run.
-gc.set_threshold(50_000)
-atexit.register(gc.freeze)
-
 
 class _Group(TyperGroup):
     """Turns errors into messages and exit statuses."""
@@ -88,6 +83,9 @@ app.add_typer(cli_anchors.app, name="anchors")
 
 LOCAL = "127.0.0.1"
 
+ALONE = object()
+"""Tells a command that its process ends with it."""
+
 Engine = Literal["local", "ray"]
 
 
@@ -99,6 +97,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -106,6 +105,8 @@ def main(
 ) -> None:
     """Code job advertisements with a coding book, locally, with evidence for every decision."""
     one_each()  # before numpy is loaded
+    if context.obj is ALONE:
+        _spare_pandas()
 
 
 @app.command()
@@ -570,5 +571,34 @@ def _ordered(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda x: -x[1]))
 
 
+def run() -> None:
+    """Run a command in a process that ends with it."""
+    # What a command loads stays to its end: looking for garbage among it, every 700 objects and once more before the
+    # process ends, takes a tenth of a short run.
+    gc.set_threshold(50_000)
+    atexit.register(gc.freeze)
+    app(obj=ALONE)
+
+
+class _NoPandas:
+    """Finds no pandas."""
+
+    @staticmethod
+    def find_spec(name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def _spare_pandas() -> None:
+    """Keep Arrow from loading pandas, which takes it 0.1 s, to recognise values from there: no command has any."""
+    if "pandas" not in sys.modules:
+        finder: Any = _NoPandas
+        sys.meta_path.insert(0, finder)
+        import pyarrow as pa
+
+        pa.array([0])  # looks for pandas, once and for all
+        sys.meta_path.remove(finder)
+
+
 if __name__ == "__main__":
-    app()
+    run()

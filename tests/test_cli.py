@@ -636,3 +636,15 @@ def test_min_confidence_is_an_option_of_classify(tmp_path: Path) -> None:
     done = invoke("classify", str(tmp_path / "ads.csv"), "-o", str(tmp_path / "out"), "--min-confidence", "1")
     assert done.exit_code == 0
     assert "the confidence is below the minimum of 1" in done.stderr
+
+
+def test_no_command_waits_for_pandas(tmp_path: Path) -> None:
+    """Arrow looks for it as soon as it is given a list."""
+    (tmp_path / "pandas").mkdir()
+    (tmp_path / "pandas" / "__init__.py").write_text("raise SystemExit('pandas is loaded')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    arrow = [sys.executable, "-c", "import pyarrow; pyarrow.array([0])"]
+    assert "pandas is loaded" in subprocess.run(arrow, env=environment, capture_output=True, text=True).stderr
+    command = [Path(sys.executable).parent / "embedcode", "demo"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
