@@ -268,9 +268,14 @@ def dedupe(
     from embedcode.duplicates import Duplicates
     from embedcode.originals import Originals
 
-    if output:
-        check_table(output, force)
     source = Source.open(inputs, Columns(text_column, title_column, id_column), encoding=encoding, limit=limit)
+    if output:
+        check_table(output, force, (file for file in source.files if isinstance(file, Path)))
+    if index and source.is_numbered:
+        raise InputError(
+            "Found ads without a column of identifiers; expected one, since row numbers begin anew with each input and "
+            "the index keeps the ads of all of them. Name the column with --id-column."
+        )
     originals = Originals.load(index) if index and index.exists() else Originals()
     if index and not index.exists():
         originals.save(index)  # before the work is done: it may be that it cannot be written

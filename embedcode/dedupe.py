@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,12 +97,12 @@ def find_clusters(
     )
 
 
-def check_table(path: Path, force: bool) -> None:
+def check_table(path: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Check that a table may be written, before the work is done.
 
     Raises:
-        OutputError: It is of no known format, no file, or there already.
+        OutputError: It is of no known format, one of the inputs, no file, or there already.
     """
     if path.suffix.lower() not in FORMATS:
         raise OutputError(f"{path} ends in none of {', '.join(FORMATS)}. Name the table with -o, such as clusters.csv.")
-    check_file(path, force)
+    check_file(path, force, inputs)

@@ -107,6 +107,11 @@ class Source:
         self.unreadable = unreadable
         self.limit = limit
 
+    @property
+    def is_numbered(self) -> bool:
+        """Whether ads are named by their row, for want of a column with their identifiers."""
+        return any(pick.id is None for _, pick in self.picks)
+
     @classmethod
     def open(
         cls,

@@ -212,22 +212,22 @@ def check_output(output: Path, coded: Path, force: bool, inputs: Iterable[Path] 
         OutputError: It lies among the coded ads, is one of the further inputs, is no file, or is there already and
             `force` is not given.
     """
-    if output.resolve() in {path.resolve() for path in inputs}:
-        raise OutputError(f"{output} is read by this command; expected another file to write. Name another.")
     if output.resolve().parent == coded.resolve() or output.resolve() == coded.resolve():
         raise OutputError(
             f"{output} lies among the coded ads; expected a file elsewhere, since a run goes on only in a folder of "
             "its own. Name another."
         )
-    check_file(output, force)
+    check_file(output, force, inputs)
 
 
-def check_file(output: Path, force: bool) -> None:
+def check_file(output: Path, force: bool, inputs: Iterable[Path] = ()) -> None:
     """Check that a file may be written, before the work is done.
 
     Raises:
-        OutputError: It is no file, or is there already and `force` is not given.
+        OutputError: It is one of the inputs, is no file, or is there already and `force` is not given.
     """
+    if output.resolve() in {path.resolve() for path in inputs}:
+        raise OutputError(f"{output} is read by this command; expected another file to write. Name another.")
     if output.exists() and not output.is_file():
         raise OutputError(f"{output} is no file; expected one to write. Name another.")
     if output.exists() and not force:

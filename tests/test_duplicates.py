@@ -462,6 +462,8 @@ def test_what_cannot_be_done_is_told_first(here: Path) -> None:
         (("ads.parquet", "-o", "clusters.xlsx"), "clusters.xlsx ends in none of .csv, .parquet"),
         (("ads.parquet", "-o", "folder.csv", "--force"), "folder.csv is no file"),
         (("ads.parquet", "--index", "ads.parquet"), "ads.parquet is no index of ads that embedcode wrote"),
+        (("ads.parquet", "-o", "ads.parquet", "--force"), "ads.parquet is read by this command"),
+        (("plain.parquet", "--index", "seen.npz"), "Found ads without a column of identifiers"),
         (("nothing.parquet",), "There is no file or folder nothing.parquet"),
         (("ads.parquet", "-o", "ads.parquet/clusters.csv"), "Cannot write ads.parquet/clusters.csv"),
         (("ads.parquet", "--index", "clusters.csv/seen.npz"), "Cannot write clusters.csv/seen.npz"),
