@@ -174,7 +174,7 @@ def test_ads_that_share_what_an_employer_always_says_are_left_alone() -> None:
 
 
 def test_a_short_ad_is_not_taken_for_a_part_of_a_long_one_by_chance() -> None:
-    sentence = "we are an equal opportunity employer and welcome all"
+    sentence = "our zoo hires people of every background and each season"
     ads = [f"{prose(1500, i)} {sentence}" for i in range(40)] + [f"{sentence} {prose(14, 100 + i)}" for i in range(40)]
     assert found(ads) == [NONE] * 80
 
