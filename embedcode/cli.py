@@ -23,12 +23,16 @@ from embedcode.cli_common import (
     Force,
     IdColumn,
     Index,
+    Inputs,
+    Json,
+    Limit,
     Model,
     TextColumn,
     TitleColumn,
     n_ads,
     new_console,
     progress,
+    tell_unread,
     to_json,
 )
 from embedcode.errors import EmbedcodeError, InputError
@@ -111,12 +115,7 @@ def main(
 
 @app.command()
 def classify(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
-        ),
-    ],
+    inputs: Inputs,
     output: Annotated[str, typer.Option("--output", "-o", help="Folder for the coded ads; s3:// and gs:// too.")],
     index: Index = "default",
     anchors: Anchors = None,
@@ -124,7 +123,7 @@ def classify(
     title_column: TitleColumn = None,
     id_column: IdColumn = None,
     keep: Annotated[str, typer.Option("--keep", help="Input columns to pass on, parted by commas; all for all.")] = "",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")] = None,
+    limit: Limit = None,
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes; one for each processor where not given.")
     ] = None,
@@ -218,21 +217,13 @@ def classify(
         typer.echo(f"Workers died {done.deaths} times; what they had in hand was coded again.", err=True)
     if timings:
         console.print(show.timings(done.stages, done.rows - done.before, done.found / max(1, done.asked)))
-    if done.problems:
-        for problem in done.problems:
-            typer.echo(f"Not read: {problem}", err=True)
-    if done.problems or (fail_on_error and done.failed):
+    if tell_unread(done.problems) or (fail_on_error and done.failed):
         raise typer.Exit(1)
 
 
 @app.command()
 def dedupe(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
-        ),
-    ],
+    inputs: Inputs,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Table of the clusters to write: .csv or .parquet.")
     ] = None,
@@ -249,7 +240,7 @@ def dedupe(
     text_column: TextColumn = None,
     title_column: TitleColumn = None,
     id_column: IdColumn = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")] = None,
+    limit: Limit = None,
     encoding: Encoding = "utf-8",
     force: Force = False,
 ) -> None:
@@ -297,9 +288,7 @@ def dedupe(
         typer.echo(f"{index}: {len(originals):,} different ads, {len(originals) - before:,} of them new")
     if output:
         typer.echo(f"clusters: {output}")
-    for problem in source.problems:
-        typer.echo(f"Not read: {problem}", err=True)
-    if source.problems:
+    if tell_unread(source.problems):
         raise typer.Exit(1)
 
 
@@ -371,7 +360,7 @@ def explain(
     title: Annotated[
         str | None, typer.Option("--title", help="Title of the ad, where it is not its first line.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
     index: Index = "default",
     anchors: Anchors = None,
     text_column: TextColumn = None,

@@ -16,6 +16,9 @@ from embedcode.cli_common import (
     Encoding,
     IdColumn,
     Index,
+    Inputs,
+    Json,
+    Limit,
     Model,
     TextColumn,
     TitleColumn,
@@ -23,6 +26,7 @@ from embedcode.cli_common import (
     n_ads,
     new_console,
     progress,
+    tell_unread,
     to_json,
 )
 from embedcode.errors import InputError
@@ -44,7 +48,7 @@ def anchors_check(
     near: Annotated[
         float, typer.Option("--near", min=0.5, max=1.0, help="Cosine of near duplicates under two codes.")
     ] = 0.9,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
     index: Index = "default",
     model: Model = None,
     download: Download = False,
@@ -124,12 +128,7 @@ def anchors_add(
 
 @app.command("suggest")
 def anchors_suggest(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
-        ),
-    ],
+    inputs: Inputs,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Suggestions at most.")] = 20,
     code: Annotated[str | None, typer.Option("--code", help="Only for this code: TASK1 ... SKILL5, or NEG.")] = None,
     min_ads: Annotated[
@@ -138,7 +137,7 @@ def anchors_suggest(
     max_segments: Annotated[
         int, typer.Option("--max-segments", min=1, help="Different lines to hold; of more, a sample is held.")
     ] = 200_000,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
     index: Index = "default",
     anchors: Anchors = None,
     text_column: TextColumn = None,
@@ -188,26 +187,19 @@ def anchors_suggest(
         typer.echo(
             f"A sample: {found.held:,} of about {found.lines:,} different lines were held (--max-segments).", err=True
         )
-    for problem in source.problems:
-        typer.echo(f"Not read: {problem}", err=True)
-    if source.problems:
+    if tell_unread(source.problems):
         raise typer.Exit(1)
 
 
 @app.command("suggest-tools")
 def anchors_suggest_tools(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."
-        ),
-    ],
+    inputs: Inputs,
     anchors: Anchors = None,
     least: Annotated[
         int, typer.Option("--least", min=1, help="Known tools near a name; 1 finds more, with more that is wrong.")
     ] = 2,
     min_ads: Annotated[int, typer.Option("--min-ads", min=1, help="Only names that so many ads list.")] = 1,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")] = None,
+    limit: Limit = None,
     text_column: TextColumn = None,
     encoding: Encoding = "utf-8",
 ) -> None:

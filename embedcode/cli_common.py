@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,12 @@ from embedcode.errors import InputError
 if TYPE_CHECKING:
     from embedcode.types import CodingBook
 
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="Parquet, CSV or JSON Lines: files, folders, globs; - for standard input."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N ads.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Index = Annotated[str, typer.Option("--index", help="Bundle: a folder, or a name under indexes/.")]
 Anchors = Annotated[Path | None, typer.Option("--anchors", help="Folder of the coding book.")]
 Model = Annotated[str | None, typer.Option("--model", help="Folder of the embedder, where it is not in the bundle.")]
@@ -37,6 +43,13 @@ def coding_book(anchors: Path | None) -> CodingBook:
 def n_ads(count: int) -> str:
     """How many ads, in words."""
     return "1 ad" if count == 1 else f"{count:,} ads"
+
+
+def tell_unread(problems: Sequence[str]) -> bool:
+    """Say what of the input could not be read, and whether anything was."""
+    for problem in problems:
+        typer.echo(f"Not read: {problem}", err=True)
+    return bool(problems)
 
 
 def new_console() -> Any:

@@ -11,6 +11,7 @@ from embedcode.cli_common import (
     Anchors,
     Encoding,
     Force,
+    Json,
     coding_book,
     n_ads,
     named_values,
@@ -47,7 +48,7 @@ def evaluate(
         Path | None, typer.Option("--disagreements-to", help="CSV file for all disagreements.")
     ] = None,
     force: Force = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
     encoding: Encoding = "utf-8",
     anchors: Anchors = None,
 ) -> None:
@@ -103,7 +104,7 @@ def prevalence(
         bool,
         typer.Option("--random-sample", help="The sample, no review, was drawn at random and coded blind: I vouch."),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
     anchors: Anchors = None,
 ) -> None:
     """Shares of profiles, codes and tools, corrected for the machine's errors by a random sample that people coded.

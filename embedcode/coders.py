@@ -172,9 +172,9 @@ def _gold_row(ad: GoldAd) -> CodedRow:
         found = [
             CodedSpan(c.code, c.start, c.end, "text", ad.text[c.start : c.end], None)
             for c in ad.codes
-            if (c.coders >= ad.coders) == settled
+            if ad.is_settled(c) == settled
         ]
-        tools = [t for t in ad.tools if (t.coders >= ad.coders) == settled]
+        tools = [t for t in ad.tools if ad.is_settled(t) == settled]
         return (*found, *(CodedSpan(t.code, UNPLACED, UNPLACED, "text", t.name, t.name) for t in tools))
 
     return CodedRow(ad.profile, None, spans(True), None, spans(False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from embedcode.coded_files import coded_files
 from embedcode.documents import Columns, Source
 from embedcode.errors import InputError
 from embedcode.folder import JOURNAL, MANIFEST, file_hash, parts, read_json
-from embedcode.values import tally
+from embedcode.values import most_first, tally
 
 Rows = NDArray[np.int64]
 
@@ -117,7 +117,7 @@ class Corpus:
     @property
     def tools(self) -> dict[str, int]:
         """In how many ads each tool is named, the most frequent first."""
-        return _most_first({name: len(rows) for name, rows in self._tools.items()})
+        return most_first({name: len(rows) for name, rows in self._tools.items()})
 
     def find(self, wanted: Filter) -> Rows:
         """The numbers of the ads that pass a filter, sorted.
@@ -153,11 +153,11 @@ class Corpus:
     def profiles(self, rows: Rows | None = None) -> dict[str, int]:
         """How many of some ads, or of all, have each profile, most frequent first; `error` for those without."""
         column = self.ads["profile"] if rows is None else self.ads["profile"].take(pa.array(rows))
-        return _most_first(tally(pc.fill_null(column, "error")))
+        return most_first(tally(pc.fill_null(column, "error")))
 
     def languages(self) -> dict[str, int]:
         """How many ads are in each language, most frequent first."""
-        return _most_first(tally(self.ads["language"]))
+        return most_first(tally(self.ads["language"]))
 
     def confidences(self, rows: Rows, bins: int = 10) -> list[int]:
         """How many of some ads fall into each of equally wide bins of confidence from 0 to 1."""
@@ -294,10 +294,6 @@ def _merged(found: Sequence[tuple[str, Rows]]) -> dict[str, Rows]:
     for name, rows in found:
         lists.setdefault(name, []).append(rows)
     return {name: np.concatenate(rows) for name, rows in lists.items()}
-
-
-def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items(), key=lambda c: (-c[1], c[0])))
 
 
 def _true(mask: pa.ChunkedArray | pa.Array) -> NDArray[np.bool_]:

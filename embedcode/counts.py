@@ -23,7 +23,7 @@ from embedcode.coded import coded_schema
 from embedcode.coded_files import batches, schema_of
 from embedcode.errors import InputError
 from embedcode.grouping import NO_VALUE, Grouping
-from embedcode.values import tally
+from embedcode.values import most_first, tally
 
 FOCUS = ("TASK3", "TASK4")
 """The codes whose phrases are counted against each other: modelling and software development."""
@@ -213,7 +213,7 @@ class _Pass:
         with np.errstate(invalid="ignore"):
             confidence = self._confidence / by_profile.ads
         return Counts(
-            Flow(self._rows, _most_first(self._errors), _most_first(self._languages), self._foreign, self._duplicates),
+            Flow(self._rows, most_first(self._errors), most_first(self._languages), self._foreign, self._duplicates),
             tuple(profiles),
             tuple(codes),
             tuple(names[i] for i in order),
@@ -245,12 +245,8 @@ class _Values:
     def breakdown(self, sizes: Mapping[str, int]) -> Breakdown:
         """What was counted: values in most ads first, periods in the order of time."""
         found = self._sums.breakdown(self.column, self._numbers.names, sizes)
-        found = replace(found, without=self._without, unread=_most_first(self._grouping.unread))
+        found = replace(found, without=self._without, unread=most_first(self._grouping.unread))
         by_time = self._grouping.period is not None
         return found.take(
             sorted(range(len(found.values)), key=lambda i: (0 if by_time else -found.ads[i], found.values[i]))
         )
-
-
-def _most_first(counts: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items(), key=lambda c: (-c[1], c[0])))

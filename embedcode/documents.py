@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from embedcode.errors import InputError
 from embedcode.formats import FORMATS, AdsFile, JsonLines, Pick, format_of
-from embedcode.remote import MAGIC, Place, Remote, is_remote
+from embedcode.remote import ADVICE, MAGIC, Place, Remote, is_remote
 from embedcode.types import NO_TEXT
 from embedcode.values import is_nameable, is_text, plain
 
@@ -330,10 +330,7 @@ def find_remote(address: Remote) -> list[Remote]:
         else:
             files = [address] if address.is_file() else sorted(address.iterdir())
     except OSError as error:
-        raise InputError(
-            f"{address} cannot be read: {error}. Check the address, the credentials and, for a server of your own, "
-            "AWS_ENDPOINT_URL."
-        ) from error
+        raise InputError(f"{address} cannot be read: {error}. {ADVICE}.") from error
     found = [file for file in files if is_ads(file)]
     if not found:
         raise InputError(

@@ -62,6 +62,10 @@ class GoldAd:
     coders: int
     locked: bool
 
+    def is_settled(self, given: GivenCode | GivenTool) -> bool:
+        """Whether all of its coders gave it a code or a tool."""
+        return given.coders >= self.coders
+
 
 def read_gold(path: Path, profiles: Iterable[str], codes: Iterable[str]) -> list[GoldAd]:
     """Read coded ads from a Parquet file.

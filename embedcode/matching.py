@@ -80,7 +80,7 @@ def segment_counts(ad: GoldAd, spans: Iterable[Span], codes: Sequence[str]) -> N
         if code.code in column:
             place = row.get((code.start, code.end), []), column[code.code]
             given[place] = True
-            settled[place] = code.coders >= ad.coders
+            settled[place] = ad.is_settled(code)
     phrases = [(s.start, s.end, column[s.code]) for s in spans if s.code in column and s.field == "text"]
     if phrases and ad.segments:
         start, end, code_of = np.array(phrases, dtype=np.int64).T
@@ -180,7 +180,7 @@ def tool_counts(ad: GoldAd, spans: Iterable[Span]) -> tuple[int, int, int, int]:
 
 
 def _is_settled(tool: GivenTool, ad: GoldAd) -> bool:
-    return tool.code != OTHER_TOOL and tool.coders >= ad.coders
+    return tool.code != OTHER_TOOL and ad.is_settled(tool)
 
 
 def _mentions(spans: Iterable[Span]) -> list[Mention]:

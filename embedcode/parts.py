@@ -65,12 +65,13 @@ class Output:
         if self.noted is not None and name not in self.noted:
             return None
         data = self.storage.read(name)
-        if data is None or (self.noted is not None and self.noted[name] != hashlib.sha256(data).hexdigest()):
+        if data is None:
             return None
         with contextlib.suppress(OSError, pa.ArrowException), pq.ParquetFile(pa.BufferReader(data)) as file:
             found = {k.decode(): v.decode() for k, v in (file.schema_arrow.metadata or {}).items()}
             if found == self.metadata and file.metadata.num_rows == rows:
-                return _part(number, file.read(["id", "error", "profile", "language"]), data, before=True)
+                part = _part(number, file.read(["id", "error", "profile", "language"]), data, before=True)
+                return part if self.noted is None or self.noted[name] == part.sha256 else None
         return None
 
     def write(self, number: int, coded: pa.RecordBatch, duplicate_of: pa.Array | None = None) -> Part:

@@ -206,8 +206,8 @@ def _pairs(census: Census, sample: Sample, spellings: Mapping[str, str], coded: 
 
 def _given_by_people(ad: GoldAd, spellings: Mapping[str, str]) -> frozenset[Label]:
     """What all of an ad's coders gave it, tools by the names of the coding book."""
-    tools = [t for t in ad.tools if t.code != OTHER_TOOL and t.coders >= ad.coders]
-    codes = {c.code for c in ad.codes if c.coders >= ad.coders} | {t.code for t in tools}
+    tools = [t for t in ad.tools if t.code != OTHER_TOOL and ad.is_settled(t)]
+    codes = {c.code for c in ad.codes if ad.is_settled(c)} | {t.code for t in tools}
     names = {spellings.get(t.name.casefold(), t.name) for t in tools}
     return frozenset({(PROFILE, ad.profile), *((CODE, c) for c in codes), *((TOOL, n) for n in names)})
 

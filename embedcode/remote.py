@@ -17,6 +17,9 @@ from embedcode.errors import InputError
 SCHEMES = ("s3", "gs")
 MAGIC = frozenset("*?[")
 
+ADVICE = "Check the address, the credentials and, for a server of your own, AWS_ENDPOINT_URL"
+"""What to do where a store cannot be used."""
+
 PATIENCE = timedelta(seconds=60)
 """How long Google Cloud Storage is asked again and again; its own limit is a quarter of an hour."""
 

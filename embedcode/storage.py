@@ -17,7 +17,7 @@ import pyarrow as pa
 from embedcode import folder as folders
 from embedcode.errors import OutputError
 from embedcode.folder import JOURNAL, MANIFEST, whole, write_whole
-from embedcode.remote import Place, Remote
+from embedcode.remote import ADVICE, Place, Remote
 
 _PART = re.compile(r"part-(\d+)\.parquet")
 
@@ -192,10 +192,7 @@ class ObjectStore(Storage):
             (self.address / name).unlink()
 
     def _failed(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"Cannot write to {self}: {error}. Check the address, the credentials and, for a server of your own, "
-            "AWS_ENDPOINT_URL; then give the same command again."
-        )
+        return OutputError(f"Cannot write to {self}: {error}. {ADVICE}; then give the same command again.")
 
     def _names(self) -> list[str]:
         return sorted(entry.name for entry in self.address.iterdir())

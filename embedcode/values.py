@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -134,6 +135,11 @@ def fitting(value: object, type: pa.DataType) -> object:
 def tally(column: pa.Array | pa.ChunkedArray) -> Counter[str]:
     """How often each value of a column of strings stands there; nulls are left out."""
     return Counter({c["values"]: c["counts"] for c in pc.value_counts(column.drop_null()).to_pylist()})
+
+
+def most_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts from the most frequent value to the least, equally frequent ones by name."""
+    return dict(sorted(counts.items(), key=lambda c: (-c[1], c[0])))
 
 
 def text_hash(text: str) -> int:
